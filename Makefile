@@ -1,0 +1,53 @@
+# The two commands of a newcomer are `make demo` and `make test`; `make help` lists the rest.
+# Everything they need is set up here, from a machine with Python 3.11 or later, root or sudo, and package mirrors.
+
+PYTHON ?= python3
+SCENARIO ?= default
+VENV := .venv
+BIN := $(VENV)/bin
+setup := molecule/resources/setup.sh
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-url demo-down test test-fast test-gpu molecule bench docs lock clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.controller: requirements.txt $(setup)
+	@sh $(setup) "$(PYTHON)" $(VENV) requirements.txt
+	@touch $@
+
+$(VENV)/.tests: requirements.txt tests/requirements.txt $(setup)
+	@sh $(setup) "$(PYTHON)" $(VENV) tests/requirements.txt
+	@touch $@ $(VENV)/.controller
+
+demo: $(VENV)/.controller ## Provision a throwaway machine and print the URL of its notebook
+	@sh molecule/resources/demo.sh up
+
+demo-url: ## Print the demo's URL with its token
+	@sh molecule/resources/demo.sh url
+
+demo-down: $(VENV)/.controller ## Remove all that `make demo` made
+	@sh molecule/resources/demo.sh down
+
+test: $(VENV)/.tests ## Run everything: lint, units, sanity, molecule scenarios, README
+	@$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.tests ## Run what needs no containers, within a minute
+	@$(BIN)/python -m pytest -m "not slow and not gpu" -n 2
+
+molecule: $(VENV)/.tests ## Run one scenario: make molecule SCENARIO=docker_upstream
+	@$(BIN)/molecule test -s $(SCENARIO)
+
+bench: $(VENV)/.tests ## Measure, and write docs/benchmarks.md
+	@$(BIN)/python tests/bench/bench.py
+
+docs: $(VENV)/.tests ## Write the generated parts of the docs
+	@$(BIN)/python docs/generate.py
+
+lock: $(VENV)/.tests ## Refresh the pinned requirements
+	@sh molecule/resources/lock.sh
+
+clean: ## Remove .venv and the caches of this clone
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible

@@ -1,0 +1,101 @@
+#!/bin/sh
+# The demo: a testbed machine, provisioned by the real site.yml, its notebook behind a tunnel.
+#
+#   demo.sh up      make it, or bring it up to date
+#   demo.sh url     print the notebook's URL with its token
+#   demo.sh down    remove it
+set -eu
+cd "$(dirname "$0")/../.."
+
+machine=gpulab-demo
+state=$PWD/.cache/testbed
+inventory=$state/demo.yml
+ssh_config=$state/ssh_config
+tunnel=$HOME/.ansible/cp/$machine-tunnel
+playbook=.venv/bin/ansible-playbook
+export GPULAB_TESTBED_STATE="$state"
+export ANSIBLE_CONFIG="$PWD/ansible.cfg"
+
+step() { printf '\n==> %s\n' "$*"; }
+
+# sudo's password is asked for once per playbook, and only where sudo wants one.
+ask=
+if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then ask=-K; fi
+
+machines() { printf '{"testbed_machines": [{"name": "%s"}], "testbed_inventory": "%s"}' "$machine" "$inventory"; }
+
+tunnel_is_up() { ssh -F "$ssh_config" -S "$tunnel" -O check "$machine" 2>/dev/null; }
+
+free_port() {
+    .venv/bin/python - <<'PYTHON'
+import socket
+for port in range(18888, 18920):
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) != 0:
+            print(port)
+            break
+else:
+    raise SystemExit("Every port from 18888 to 18919 is taken on this machine: free one, then run `make demo` again.")
+PYTHON
+}
+
+up() {
+    begin=$(date +%s)
+    step "1/3 Make the testbed machine $machine (about 10 seconds; a minute the first time, when it has to be bootstrapped)"
+    $playbook $ask molecule/resources/create.yml -e "$(machines)"
+
+    step "2/3 Provision it: ansible-playbook -i ${inventory#"$PWD"/} site.yml (about 4 minutes the first time, seconds later)"
+    ANSIBLE_CALLBACKS_ENABLED=ansible.posix.profile_roles $playbook -i "$inventory" site.yml
+
+    step "3/3 Open a tunnel to the notebook"
+    mkdir -p "$(dirname "$tunnel")"
+    if ! tunnel_is_up; then
+        port=$(free_port)
+        echo "$port" >"$state/demo.port"
+        ssh -F "$ssh_config" -M -S "$tunnel" -f -N -o ExitOnForwardFailure=yes -L "127.0.0.1:$port:127.0.0.1:8888" "$machine"
+    fi
+    port=$(cat "$state/demo.port")
+    version=$(.venv/bin/python -c 'import json, sys, urllib.request
+print(json.load(urllib.request.urlopen(sys.argv[1], timeout=20))["version"])' "http://127.0.0.1:$port/api")
+
+    cat <<TEXT
+
+Done in $(($(date +%s) - begin)) seconds. Jupyter Server $version answers on this machine's own loopback:
+
+    http://127.0.0.1:$port/lab
+
+Where to look next:
+    make demo-url                                        the same URL with its token: open it in a browser
+    ssh -F ${ssh_config#"$PWD"/} $machine      log in, as on any workstation
+    make demo                                            run it again: nothing changes, in seconds
+    make demo-down                                       remove all of it
+TEXT
+}
+
+url() {
+    if ! [ -f "$ssh_config" ] || ! tunnel_is_up; then
+        echo "The demo is not running. Start it with: make demo" >&2
+        exit 1
+    fi
+    token=$(ssh -F "$ssh_config" "$machine" sudo cat /etc/gpulab/jupyter/keras/token)
+    echo "http://127.0.0.1:$(cat "$state/demo.port")/lab?token=$token"
+}
+
+down() {
+    step "Close the tunnel, remove $machine and what it was made from"
+    if [ -f "$ssh_config" ] && tunnel_is_up; then
+        ssh -F "$ssh_config" -S "$tunnel" -O exit "$machine" 2>/dev/null
+    fi
+    $playbook $ask molecule/resources/destroy.yml -e "$(machines)" -e testbed_purge=true
+    rm -f "$inventory" "$ssh_config" "$state/demo.port"
+    echo
+    echo "Removed. The distribution packages that were installed stay, and .venv (make clean)."
+}
+
+case ${1:-} in
+up | url | down) "$1" ;;
+*)
+    echo "usage: $0 up|url|down" >&2
+    exit 2
+    ;;
+esac

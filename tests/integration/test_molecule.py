@@ -1,0 +1,19 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every molecule scenario, on real testbed machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SCENARIOS = sorted(path.parent.name for path in (Path(__file__).parents[2] / "molecule").glob("*/molecule.yml"))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenario(scenario: str, run: Callable[..., str]) -> None:
+    output = run(f"molecule-{scenario}", ["molecule", "test", "-s", scenario], phase=r"➜ (\w+): Executing")
+    assert "verify: Executed: Successful" in output, "molecule ended without running the scenario's tests"
