@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The record of what the engine has acknowledged, by which a run that was broken off is completed by the next.
+
+It holds the configuration that the engine is known to have taken, and what was seen last: the digest of the file, and
+the engine process that was running at that moment. When the same file is later seen beside another engine process, that
+engine was started after the file was written, so it has read all of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+
+from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.engine import NOT_RUNNING, UNKNOWN
+from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.errors import DaemonConfigError
+from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.merge import Config
+
+_FORMAT = 1
+
+
+class Record(t.NamedTuple):
+    acknowledged: Config
+    digest: str
+    engine: str
+
+
+def digest(raw: bytes | None) -> str:
+    return "absent" if raw is None else hashlib.sha256(raw).hexdigest()
+
+
+def settle(record: Record | None, current: Config, seen_digest: str, engine: str) -> Record:
+    """What is known before this run changes anything."""
+    if record is None:
+        # Never here before: what stands in the file is the best available knowledge of what the engine holds.
+        return Record(current, seen_digest, engine)
+    if record.digest != seen_digest:
+        # Somebody else changed the file; whether the engine has read it since cannot be known.
+        return Record(record.acknowledged, seen_digest, engine)
+    if engine not in (record.engine, NOT_RUNNING, UNKNOWN) and record.engine != UNKNOWN:
+        return Record(current, seen_digest, engine)
+    return record
+
+
+def parse(text: str, record_path: str, config_path: str) -> Record | None:
+    """Read a record; None where it is damaged."""
+    try:
+        data = json.loads(text)
+        if data["format"] != _FORMAT or not isinstance(data["acknowledged"], dict):
+            return None
+        found = Record(data["acknowledged"], str(data["digest"]), str(data["engine"]))
+        path = data["path"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    if path != config_path:
+        raise DaemonConfigError(
+            f"{record_path} is the record for {path}, not for {config_path}. Give each file its own state_path."
+        )
+    return found
+
+
+def dump(record: Record, config_path: str) -> str:
+    return json.dumps({"format": _FORMAT, "path": config_path, **record._asdict()}, indent=2) + "\n"
