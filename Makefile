@@ -9,7 +9,7 @@ setup := molecule/resources/setup.sh
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-url demo-down test test-fast test-gpu molecule bench docs lock clean
+.PHONY: help venv demo demo-url demo-down test test-fast test-gpu molecule bench docs lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,8 @@ $(VENV)/.controller: requirements.txt $(setup)
 $(VENV)/.tests: requirements.txt tests/requirements.txt $(setup)
 	@sh $(setup) "$(PYTHON)" $(VENV) tests/requirements.txt
 	@touch $@ $(VENV)/.controller
+
+venv: $(VENV)/.controller ## Set up Ansible in .venv
 
 demo: $(VENV)/.controller ## Provision a throwaway machine and print the URL of its notebook
 	@sh molecule/resources/demo.sh up

@@ -7,9 +7,9 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-machine=gpulab-demo
-state=$PWD/.cache/testbed
-inventory=$state/demo.yml
+machine=${GPULAB_DEMO_NAME:-gpulab-demo}
+state=$PWD/.cache/$machine
+inventory=$state/inventory.yml
 ssh_config=$state/ssh_config
 tunnel=$HOME/.ansible/cp/$machine-tunnel
 playbook=.venv/bin/ansible-playbook
@@ -51,10 +51,10 @@ up() {
     mkdir -p "$(dirname "$tunnel")"
     if ! tunnel_is_up; then
         port=$(free_port)
-        echo "$port" >"$state/demo.port"
+        echo "$port" >"$state/port"
         ssh -F "$ssh_config" -M -S "$tunnel" -f -N -o ExitOnForwardFailure=yes -L "127.0.0.1:$port:127.0.0.1:8888" "$machine"
     fi
-    port=$(cat "$state/demo.port")
+    port=$(cat "$state/port")
     version=$(.venv/bin/python -c 'import json, sys, urllib.request
 print(json.load(urllib.request.urlopen(sys.argv[1], timeout=20))["version"])' "http://127.0.0.1:$port/api")
 
@@ -78,7 +78,7 @@ url() {
         exit 1
     fi
     token=$(ssh -F "$ssh_config" "$machine" sudo cat /etc/gpulab/jupyter/keras/token)
-    echo "http://127.0.0.1:$(cat "$state/demo.port")/lab?token=$token"
+    echo "http://127.0.0.1:$(cat "$state/port")/lab?token=$token"
 }
 
 down() {
@@ -87,7 +87,7 @@ down() {
         ssh -F "$ssh_config" -S "$tunnel" -O exit "$machine" 2>/dev/null
     fi
     $playbook $ask molecule/resources/destroy.yml -e "$(machines)" -e testbed_purge=true
-    rm -f "$inventory" "$ssh_config" "$state/demo.port"
+    rm -f "$inventory" "$ssh_config" "$state/port"
     echo
     echo "Removed. The distribution packages that were installed stay, and .venv (make clean)."
 }
