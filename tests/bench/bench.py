@@ -4,8 +4,8 @@
 """Measures what DESIGN promises, side by side in one run, and writes docs/benchmarks.md.
 
 Cold measurements take the median of ROUNDS fresh testbed machines; the role and the script alternate, so that a noisy
-minute of the computer hits both. Packages come from a cache that a first, unmeasured install has filled: what is compared is
-the work, not the mirror.
+minute of the computer hits both. Packages come from a cache that a first, unmeasured install has filled: what is
+compared is the work, not the mirror.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -128,11 +128,11 @@ def page(seconds: dict[str, float]) -> str:
     ).stdout.strip()
     return f"""# Benchmarks
 
-Written by `make bench`; do not edit. {datetime.now(timezone.utc):%Y-%m-%d}, commit {commit}, {machine()}.
+Written by `make bench`; do not edit. {datetime.now(UTC):%Y-%m-%d}, commit {commit}, {machine()}.
 
-Medians of {ROUNDS} runs over SSH against a testbed machine on the same computer, which it shares with Ansible; every cold
-run on a fresh machine, role and script in turn, packages from a warm cache. These computers are noisy: compare within this
-table, not across runs. Role times include the start of `ansible-playbook`.
+Medians of {ROUNDS} runs over SSH against a testbed machine on the same computer, which it shares with Ansible; every
+cold run on a fresh machine, role and script in turn, packages from a warm cache. These computers are noisy: compare
+within this table, not across runs. Role times include the start of `ansible-playbook`.
 
 | what | target | measured | |
 |---|---|---|---|
