@@ -104,7 +104,7 @@ notes:
     V(registry-mirrors), V(labels), V(runtimes) and more). Removing one needs a restart; setting it to its default,
     such as V([]), needs a reload only.
   - A byte order mark (UTF-8) is accepted. It is dropped when O(settings) or O(absent) is given, which counts as a
-    change, because engines before 23.0 and C(nvidia-ctk) cannot read a file with one. An empty file counts as V({}).
+    change, because older engines and C(nvidia-ctk) cannot read a file with one. An empty file counts as V({}).
   - "Of C(features), only V(buildkit) is reloaded: engines read V(cdi) and V(containerd-snapshotter) when they
     start, and a feature that is not known to be read later is treated in the same way."
 seealso:

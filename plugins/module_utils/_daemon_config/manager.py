@@ -32,6 +32,7 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.
 )
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.masking import mask_credentials
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.merge import (
+    Config,
     changed_paths,
     check_request,
     merge,
@@ -70,47 +71,42 @@ class DaemonConfigManager:
         if self.module.params["validate"]:
             command = engine_command(self.root)
             self._check_flags(wanted, command)
-        record = self.settled
         if result["changed"]:
             text = rewrite(self.document, wanted)
             result.update(self._write(text, command))
-            raw = text.encode("utf-8")
-            record = records.Record(self.settled.acknowledged, records.digest(raw), self.engine)
             if self.module._diff:
                 result["diff"] = self._diff(text)
-        if not self.module.check_mode and not result["changed"]:
-            self._remember(record)
-        return {**result, "changed_keys": [list(path) for path in changed_keys], **self._outstanding(record, wanted)}
+        else:
+            self._remember(self.settled)
+        result["changed_keys"] = [list(path) for path in changed_keys]
+        return {**result, **self._outstanding(self.settled.acknowledged, wanted)}
 
     def acknowledge(self, event: str) -> dict[str, t.Any]:
         """Record that the engine has taken the file as it stands."""
         current = self.document.value
         held = current if event == "started" else after_reload(self.settled.acknowledged, current)
-        record = self.settled._replace(acknowledged=held)
         before = self.stored.acknowledged if self.stored else None
-        if not self.module.check_mode:
-            self._remember(record)
+        self._remember(self.settled._replace(acknowledged=held))
         return {
             "changed": held != before,
             "changed_keys": [],
             "validated_by": "none",
-            **self._outstanding(record, current),
+            **self._outstanding(held, current),
         }
 
     def report(self) -> dict[str, t.Any]:
         """Say what is outstanding; remember what was observed, so that a later run can conclude from it."""
-        if not self.module.check_mode:
-            self._remember(self.settled)
+        self._remember(self.settled)
         return {
             "changed": False,
             "changed_keys": [],
             "validated_by": "none",
-            **self._outstanding(self.settled, self.document.value),
+            **self._outstanding(self.settled.acknowledged, self.document.value),
         }
 
-    def _outstanding(self, record: records.Record, current: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _outstanding(self, acknowledged: Config, current: Config) -> dict[str, t.Any]:
         # An engine that is not running reads the whole file when it starts.
-        changes = [] if self.engine == NOT_RUNNING else pending(record.acknowledged, current)
+        changes = [] if self.engine == NOT_RUNNING else pending(acknowledged, current)
         return {
             "requires": strongest(changes),
             "pending": [{"key": list(change.key), "requires": change.requires} for change in changes],
@@ -125,7 +121,7 @@ class DaemonConfigManager:
             "after": mask_credentials(text),
         }
 
-    def _check_flags(self, wanted: dict[str, t.Any], command: list[Word]) -> None:
+    def _check_flags(self, wanted: Config, command: list[Word]) -> None:
         problems = conflicts(wanted, parse_flags(command))
         if problems:
             raise DaemonConfigError(" ".join([*problems, REMEDY]))
@@ -193,7 +189,7 @@ class DaemonConfigManager:
         return record
 
     def _remember(self, record: records.Record) -> None:
-        if record == self.stored:
+        if self.module.check_mode or record == self.stored:
             return
         real, _raw = read(self.root, self.state_path)
         _make_directory(os.path.dirname(real))
