@@ -31,6 +31,7 @@ attributes:
     support: full
   platform:
     platforms: linux
+    support: full
 options:
   path:
     description:

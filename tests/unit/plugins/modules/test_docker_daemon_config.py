@@ -447,22 +447,26 @@ def test_broken_off_run_is_completed(host: Host, settings: Result, requires: str
     assert host.change()["requires"] == requires
 
 
-def test_broken_off_between_record_and_file(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("after_the_move", "requires"), [(False, "none"), (True, "restart")])
+def test_broken_off_while_replacing(
+    host: Host, monkeypatch: pytest.MonkeyPatch, after_the_move: bool, requires: str
+) -> None:
+    # The first run ever on a host is the one that has no earlier record to fall back on.
     host.start()
     host.write("{}")
-    host.change()
     move = AnsibleModule.atomic_move
 
     def die(self: AnsibleModule, source: str, target: str, **arguments: t.Any) -> None:
+        if target != str(host.file) or after_the_move:
+            move(self, source, target, **arguments)
         if target == str(host.file):
             self.fail_json(msg="the power went off")
-        move(self, source, target, **arguments)
 
     monkeypatch.setattr(AnsibleModule, "atomic_move", die)
     assert "power" in host.run(settings={"mtu": 9000})["msg"]
-    monkeypatch.undo()
-    assert host.file.read_text() == "{}"
-    assert host.change()["requires"] == "none"
+    monkeypatch.setattr(AnsibleModule, "atomic_move", move)
+    assert host.config() == ({"mtu": 9000} if after_the_move else {})
+    assert host.change()["requires"] == requires
     assert host.change(settings={"mtu": 9000})["requires"] == "restart"
 
 
