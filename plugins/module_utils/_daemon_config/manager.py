@@ -142,8 +142,15 @@ class DaemonConfigManager:
 
     def _validate(self, temporary: str, document: Document, command: list[Word]) -> str:
         dockerd = find_dockerd(self.root, command)
-        if dockerd is not None and validate_by_engine(dockerd, temporary, self.path, self._run):
-            return "engine"
+        try:
+            if dockerd is not None and validate_by_engine(dockerd, temporary, self.path, self._run):
+                return "engine"
+        except DaemonConfigError as error:
+            # dockerd names neither the line nor, inside an object, the key.
+            hints, _warnings = check_by_table(document, engine_before_23=False)
+            if not hints:
+                raise
+            raise DaemonConfigError(f"{error}. In the file as it would have been, {'; '.join(hints)}.") from error
         errors, warnings = check_by_table(document, engine_before_23=dockerd is not None)
         if errors:
             raise DaemonConfigError(

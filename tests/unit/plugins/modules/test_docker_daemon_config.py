@@ -360,6 +360,13 @@ def test_engine_refuses(host: Host, check: bool) -> None:
     assert "with file /etc/docker/daemon.json: http://xxxxx:xxxxx@proxy is wrong" in message
 
 
+def test_engine_refuses_and_the_table_knows_where(host: Host) -> None:
+    host.install(REFUSES)
+    host.write('{\n  "debug": true\n}')
+    message = host.fail(settings={"log-opts": {"max-file": 3}})
+    assert "is wrong. In the file as it would have been, line 4: log-opts.max-file must be a string" in message
+
+
 def test_old_engine(host: Host) -> None:
     host.install(TOO_OLD)
     assert host.change(settings={"debug": True})["validated_by"] == "builtin"
