@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.document import Document
+from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.document import Document, KeyPath
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.errors import DaemonConfigError
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.masking import mask_credentials
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.merge import dotted
@@ -53,7 +53,9 @@ def check_by_table(document: Document, engine_before_23: bool) -> tuple[list[str
             elif option is None:
                 warnings.append(f"{at} is no option of dockerd that this module knows")
         elif value is not None:
-            errors += [f"{at}{problem}" for problem in _type_problems(option.kind, value)]
+            for inner, problem in _type_problems(option.kind, value):
+                line = document.line_of((*path, *inner))
+                errors.append(f"line {line}: {dotted((*path, *inner))}{problem}")
     return errors, warnings
 
 
@@ -69,28 +71,30 @@ _SCALARS: t.Mapping[str, tuple[str, t.Callable[[t.Any], bool]]] = {
 }
 
 
-def _type_problems(kind: str, value: t.Any) -> t.Iterator[str]:
+def _type_problems(kind: str, value: t.Any) -> t.Iterator[tuple[KeyPath, str]]:
+    """The key below the option, if there is one, and what is wrong with its value."""
     match = re.fullmatch(r"(?P<item>\w+?)(?P<many>s|_map)", kind)
     if match is None:
         wanted, fits = _SCALARS[kind]
         if not fits(value):
-            yield f" must be {wanted}, not {_kind_of(value)}"
+            yield (), f" must be {wanted}, not {_kind_of(value)}"
         return
     wanted, fits = _SCALARS[match.group("item")]
+    items: list[tuple[KeyPath, str, t.Any]]
     if match.group("many") == "s":
         if not isinstance(value, list):
-            yield f" must be a list, not {_kind_of(value)}"
+            yield (), f" must be a list, not {_kind_of(value)}"
             return
-        items = [(f"[{index}]", item) for index, item in enumerate(value)]
+        items = [((), f"[{index}]", item) for index, item in enumerate(value)]
     else:
         if not isinstance(value, dict):
-            yield f" must be an object, not {_kind_of(value)}"
+            yield (), f" must be an object, not {_kind_of(value)}"
             return
-        items = [(f".{dotted([key])}", item) for key, item in value.items()]
-    for name, item in items:
+        items = [((key,), "", item) for key, item in value.items()]
+    for inner, index, item in items:
         if not fits(item):
             quotes = " (put it in quotes)" if match.group("item") == "string" and _is_int(item) else ""
-            yield f"{name} must be {wanted}, not {_kind_of(item)}{quotes}"
+            yield inner, f"{index} must be {wanted}, not {_kind_of(item)}{quotes}"
 
 
 def _kind_of(value: t.Any) -> str:
