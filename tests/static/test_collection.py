@@ -64,6 +64,6 @@ def test_archive_can_be_installed(archive: Path, tmp_path: Path) -> None:
     """From the file alone; what it depends on comes with the PyPI package `ansible`."""
     elsewhere = {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path), "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg")}
     (tmp_path / "ansible.cfg").touch()
-    run("ansible-galaxy", "collection", "install", archive, "-p", tmp_path, "--offline", cwd=tmp_path, **elsewhere)
+    run("ansible-galaxy", "collection", "install", archive, "-p", tmp_path, "--offline", cwd=tmp_path, env=elsewhere)
     for name in PLAYBOOKS:
-        run("ansible-playbook", f"gpulab.workstation.{name}", "--syntax-check", cwd=tmp_path, **elsewhere)
+        run("ansible-playbook", f"gpulab.workstation.{name}", "--syntax-check", cwd=tmp_path, env=elsewhere)

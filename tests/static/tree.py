@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -28,18 +29,25 @@ ENVIRONMENT = {
 }
 
 
-def run(*command: str | Path, cwd: Path = ROOT, **env: str) -> str:
-    """What a tool prints; where it fails, so does the test, with that as its message."""
-    done = subprocess.run(
+def attempt(
+    *command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a tool, its errors among its output."""
+    return subprocess.run(
         command,
         cwd=cwd,
-        env={**ENVIRONMENT, **env},
+        env={**ENVIRONMENT, **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
+
+
+def run(*command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> str:
+    """What a tool prints; where it fails, so does the test, with that as its message."""
+    done = attempt(*command, cwd=cwd, env=env)
     if done.returncode:
         pytest.fail(f"{shlex.join(map(str, command))} (in {cwd}) says:\n{done.stdout}", pytrace=False)
     return done.stdout
