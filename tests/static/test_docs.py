@@ -5,16 +5,29 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from ansible_collections.gpulab.workstation.docs import generate
+from ansible_collections.gpulab.workstation.tests.static.tree import ROOT, files, text
 from antsibull_docs_parser.dom import PluginIdentifier
 
 
 def test_up_to_date() -> None:
     pages = sorted(map(str, generate.outdated()))
     assert not pages, f"run `make docs`, these are out of date: {', '.join(pages)}"
+
+
+def test_links_lead_somewhere() -> None:
+    broken = [
+        f"{page}: {target}"
+        for page in files()
+        if page.suffix == ".md"
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text(page))
+        if not (ROOT / page.parent / target).exists()
+    ]
+    assert not broken, "\n".join(["these links lead nowhere:", *broken])
 
 
 @pytest.mark.parametrize(
