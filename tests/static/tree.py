@@ -63,7 +63,7 @@ def files() -> tuple[Path, ...]:
 
 @functools.cache
 def text(path: Path) -> str:
-    return (ROOT / path).read_text(encoding="utf-8")
+    return (ROOT / path).read_text(encoding="utf-8", errors="replace")
 
 
 def programs(interpreter: str) -> list[Path]:
