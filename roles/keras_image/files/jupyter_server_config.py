@@ -1,0 +1,16 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The server's settings in the image. The token comes from JUPYTER_TOKEN_FILE, so it is in no environment or argv."""
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821
+# All addresses of the container, IPv4 and IPv6; what reaches it is decided where its port is published.
+c.ServerApp.ip = ""
+c.ServerApp.port = 8888
+c.ServerApp.port_retries = 0
+c.ServerApp.open_browser = False
+c.ServerApp.root_dir = "/src"
+# A trash folder inside a mounted work directory fills up unseen.
+c.FileContentsManager.delete_to_trash = False
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+c.LabApp.news_url = None
