@@ -8,6 +8,7 @@ Run in the image as any UID, with a read-only root and no network. The last line
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import subprocess
@@ -37,14 +38,27 @@ def model_survives_a_round_trip() -> None:
     np.testing.assert_allclose(model.predict(inputs, verbose=0), loaded.predict(inputs, verbose=0), rtol=1e-5)
 
 
+def status(token: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", 8888, timeout=10)
+    try:
+        connection.request("GET", "/api/status", headers={"Authorization": f"token {token}"})
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
 def server_starts_without_a_warning() -> None:
     healthcheck = Path(__file__).with_name("healthcheck.py")
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
+        token = Path(folder) / "token"
+        token.write_text("smoke-test\n")
         with log.open("w") as sink:
             server = subprocess.Popen(
                 ["jupyter", "lab", f"--ServerApp.root_dir={folder}"],
-                env={**os.environ, "JUPYTER_RUNTIME_DIR": folder, "JUPYTER_TOKEN": "smoke-test"},
+                env={**os.environ, "JUPYTER_RUNTIME_DIR": folder, "JUPYTER_TOKEN_FILE": str(token)},
                 stdout=sink,
                 stderr=sink,
             )
@@ -60,11 +74,16 @@ def server_starts_without_a_warning() -> None:
                     break
                 time.sleep(1)
             text = log.read_text()
+            answers = [status("smoke-test"), status("another")]
         finally:
             server.terminate()
             server.wait(timeout=20)
     if health.returncode:
         sys.exit(f"The server does not answer: {health.stderr.strip()}\n{text}")
+    if answers != [200, 403]:
+        sys.exit(
+            f"The server answers {answers[0]} to the token of its file (200 is right), {answers[1]} to another (403)."
+        )
     warnings = [line for line in text.splitlines() if line.startswith(("[W", "[E", "[C")) and EXPECTED not in line]
     if warnings:
         sys.exit("The server starts with warnings:\n" + "\n".join(warnings))
