@@ -126,6 +126,9 @@ engine:
     program:
       description: The program of the process.
       type: str
+    outdated:
+      description: Whether that program was replaced since, by an upgrade that did not restart the engine.
+      type: bool
     reloaded:
       description: When it last reloaded its configuration, in seconds since 1970; 0 when it has not since it started.
       type: float
@@ -147,6 +150,7 @@ engine:
     pid: 812
     started: 1795228800.25
     program: /usr/sbin/dockerd
+    outdated: false
     data_root: /var/lib/docker
     live_restore: true
     reloaded: 0.0

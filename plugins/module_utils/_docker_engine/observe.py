@@ -17,6 +17,7 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._docker_engine 
 
 _ENABLED = ("etc/systemd/system/multi-user.target.wants/docker.service", "etc/rc2.d/S[0-9][0-9]docker")
 _UNPACKAGED = ("usr/local/bin/docker", "usr/local/bin/dockerd", "usr/local/sbin/dockerd", "opt/bin/dockerd")
+_DELETED = " (deleted)"
 _DATA_ROOT = "/var/lib/docker"
 
 
@@ -27,7 +28,9 @@ def engine(socket: str, timeout: float, root: str) -> dict[str, t.Any]:
     if process is None:
         # Not even a connection is tried: it would make systemd start the engine.
         return {**found, "problem": "dockerd is not running"}
-    found.update(pid=process.pid, started=process.started, program=process.program)
+    # A package upgrade leaves the old program running until the service is restarted, which Debian's does not do.
+    program = process.program.replace(_DELETED, "")
+    found.update(pid=process.pid, started=process.started, program=program, outdated=program != process.program)
     try:
         info = api.get(socket, "/info", timeout)
         version = api.get(socket, "/version", timeout)
