@@ -47,6 +47,7 @@ def quiet(command: Sequence[str], script: Path | None = None) -> None:
         input=script.read_bytes() if script else None,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout.decode()[-4000:]}")
@@ -75,7 +76,7 @@ def measure() -> dict[str, float]:
     def sample(label: str, command: Sequence[str], stdin: Path | None = None) -> None:
         samples.setdefault(label, []).append(timed(label, command, stdin))
 
-    for _ in range(ROUNDS):
+    for _round in range(ROUNDS):
         fresh()
         sample("script, cold", SCRIPT, script)
         sample("script, again", SCRIPT, script)
@@ -83,7 +84,7 @@ def measure() -> dict[str, float]:
         sample("role docker, cold", DOCKER_PLAY)
         sample("role docker, again", DOCKER_PLAY)
     timed("whole site, the rest of the first run (not compared)", SITE)
-    for _ in range(ROUNDS):
+    for _round in range(ROUNDS):
         sample("whole site, again", SITE)
     return {label: statistics.median(values) for label, values in samples.items()}
 

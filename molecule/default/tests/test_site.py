@@ -60,7 +60,7 @@ def test_unit_and_container_are_healthy(host: Host) -> None:
     unit = host.service(f"{CONTAINER}.service")
     assert unit.is_running
     assert unit.is_enabled
-    for _ in range(30):
+    for _attempt in range(30):
         health = inspect(host, "{{json .State.Health.Status}}")
         if health != "starting":
             break
@@ -151,7 +151,7 @@ def test_kernel_survives_the_death_of_the_engine(host: Host) -> None:
     assert kernel in before[1]
     for command in ("kill -9 $(cat /run/docker.pid)", "systemctl restart docker.service"):
         host.check_output(command)
-        for _ in range(60):
+        for _attempt in range(60):
             if host.run("docker version").rc == 0:
                 break
             time.sleep(0.5)
