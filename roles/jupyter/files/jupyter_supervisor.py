@@ -53,6 +53,7 @@ LABEL_IMAGE = "gpulab.workstation.image"
 # The role sets these itself, and a token in the environment shows in `docker inspect`.
 RESERVED_ENVIRONMENT = {"HOME", "JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE"}
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 SIZE = re.compile(r"(\d+)([bkmg%]?)", re.I)
 UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
@@ -107,7 +108,8 @@ class Settings(t.NamedTuple):
     @classmethod
     def parse(cls, raw: dict[str, t.Any]) -> Settings:
         # Values that came through an inventory or the command line may be text.
-        kinds = {"enabled": bool, "port": int, "cpus": float, "environment": dict}
+        kinds: dict[str, t.Callable[[t.Any], t.Any]] = {"enabled": bool, "port": int, "cpus": float}
+        kinds["environment"] = lambda values: {str(key): str(value) for key, value in values.items()}
         kinds.update(dict.fromkeys(("pids_limit", "start_timeout", "stop_timeout", "idle_minutes"), int))
         return cls(**{key: kinds.get(key, str)(value) for key, value in raw.items()})
 
@@ -241,11 +243,12 @@ def passwd_and_group(account: Account) -> tuple[str, str]:
 # --- Files on this machine
 
 
-def replace_file(path: Path, content: str, mode: int, uid: int = 0, gid: int = 0) -> None:
+def replace_file(path: Path, content: str, mode: int, owner: Account | None = None) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchown(descriptor, uid, gid)
+        if owner:
+            os.fchown(descriptor, owner.uid, owner.gid)
         os.fchmod(descriptor, mode)
         file.write(content)
         file.flush()
@@ -301,7 +304,7 @@ def prepare_token(settings: Settings, account: Account) -> None:
                 return
     except FileNotFoundError:
         pass
-    replace_file(path, secrets.token_hex(24) + "\n", 0o400, account.uid, account.gid)
+    replace_file(path, secrets.token_hex(24) + "\n", 0o400, account)
 
 
 def prepare(settings: Settings, account: Account) -> None:
@@ -456,6 +459,7 @@ class Supervisor:
         self.engine = engine
         self.account = find_account(settings.user)
         self.healthy_record = settings.state / "healthy.json"
+        self.is_ready = False
 
     def run(self) -> int:
         """Returns when the container has ended, with its code."""
@@ -468,12 +472,13 @@ class Supervisor:
             )
         if container and container["State"]["Running"]:
             identity = str(container["Id"])
-            say(f"Found container {identity[:12]} running and take it over.")
+            say(f"Container {identity[:12]} runs already: taking it over.")
         else:
             if container:
                 self.engine.call("rm", self.settings.container)
             identity = self.start()
         self.await_health(identity)
+        self.is_ready = True
         notify("READY=1", f"STATUS=Container {identity[:12]} runs")
         return self.await_end(identity)
 
@@ -537,6 +542,7 @@ class Supervisor:
                     ) from None
                 time.sleep(self.poll_seconds / 2)
             else:
+                self.settings.state.mkdir(parents=True, exist_ok=True)
                 replace_file(self.healthy_record, json.dumps({"container": identity}) + "\n", 0o644)
                 say(f"Jupyter Server {version} answers at {url}.")
                 return
@@ -573,10 +579,6 @@ def environment_file(environment: dict[str, str]) -> t.Iterator[int]:
     """A file without a name: the values are in no command line and on no disk."""
     with os.fdopen(os.memfd_create("environment"), "wb") as file:
         for name, value in environment.items():
-            if "\n" in value:
-                raise OperatorError(
-                    f"The value of {name} in `environment` has several lines, which Docker cannot pass."
-                )
             file.write(f"{name}={value}\n".encode())
         file.flush()
         file.seek(0)
@@ -603,8 +605,9 @@ def run(name: str) -> int:
     except Reloaded:
         os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606
     except Stopped:
-        # While a unit is starting, systemd does not run its ExecStop.
-        supervisor.stop()
+        # systemd does not run ExecStop for a unit that is still starting.
+        if not supervisor.is_ready:
+            supervisor.stop()
         return 0
 
 
@@ -715,12 +718,13 @@ def list_problems(instances: list[Settings], allow_plain_http: bool) -> list[str
         for instance in instances
         if not NAME.fullmatch(instance.name)
     ]
-    for key in ("name", "port"):
-        values = [str(getattr(instance, key)) for instance in instances]
+    enabled = [instance for instance in instances if instance.enabled]
+    for key, among in (("name", instances), ("port", enabled)):
+        values = [str(getattr(instance, key)) for instance in among]
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
             problems.append(f"Every instance needs a `{key}` of its own, and several have {', '.join(twice)}.")
-    for instance in instances:
+    for instance in enabled:
         try:
             loopback = ipaddress.ip_address(instance.bind_address).is_loopback
         except ValueError:
@@ -743,6 +747,9 @@ def instance_problems(instance: Settings, published: str | None) -> list[str]:
         problems.append(
             f"its `environment` sets {', '.join(sorted(reserved))}, which the role sets itself; leave it out"
         )
+    for key, value in instance.environment.items():
+        if not VARIABLE.fullmatch(key) or "\n" in value:
+            problems.append(f"Docker cannot pass on {key!r} of its `environment`: a name is one word, a value one line")
     for key in ("memory", "shm_size"):
         try:
             in_bytes(getattr(instance, key), total_memory())

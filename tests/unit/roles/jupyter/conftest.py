@@ -1,0 +1,167 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine for the supervisor: directories of its own, a `docker` command with a memory, a server that answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import threading
+import typing as t
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from ansible_collections.gpulab.workstation.roles.jupyter.files import jupyter_supervisor as program
+
+TOKEN = "a" * 48
+MakeSettings = t.Callable[..., program.Settings]
+
+
+class Server:
+    """As much of a Jupyter server as the supervisor asks for."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, t.Any] = {
+            "/api/status": {},
+            "/api/kernels": [],
+            "/api/sessions": [],
+            "/api/terminals": [],
+        }
+        self.token = TOKEN
+        self.is_open_to_all = False
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                allowed = outer.is_open_to_all or self.headers.get("Authorization") == f"token {outer.token}"
+                if self.path == "/api":
+                    self.reply(200, {"version": "2.21.0"})
+                elif not allowed:
+                    self.reply(403, {})
+                elif self.path in outer.answers:
+                    self.reply(200, outer.answers[self.path])
+                else:
+                    self.reply(404, {})
+
+            def reply(self, status: int, body: t.Any) -> None:
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(json.dumps(body).encode())
+
+            def log_message(self, *_arguments: t.Any) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = int(self.http.server_address[1])
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+
+
+class Docker:
+    """What the fake engine remembers, and what was asked of it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.down = directory / "down"
+
+    @property
+    def calls(self) -> list[list[str]]:
+        path = self.directory / "calls"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def commands(self, *wanted: str) -> list[list[str]]:
+        return [call for call in self.calls if call[0] in wanted]
+
+    def container(self) -> dict[str, t.Any]:
+        return t.cast("dict[str, t.Any]", json.loads((self.directory / "container").read_text()))
+
+    def put_container(
+        self, settings: program.Settings, running: bool = True, labels: dict[str, str] | None = None
+    ) -> dict[str, t.Any]:
+        container = {
+            "Id": "c" * 64,
+            "Config": {"Labels": {program.LABEL_INSTANCE: settings.name, **(labels or {})}},
+            "State": {"Running": running, "Status": "running" if running else "exited", "ExitCode": 0},
+            "HostConfig": {"PortBindings": {"8888/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(settings.port)}]}},
+        }
+        self.change(container)
+        return container
+
+    def change(self, container: dict[str, t.Any]) -> None:
+        temporary = self.directory / "container.new"
+        temporary.write_text(json.dumps(container))
+        temporary.replace(self.directory / "container")
+
+    def end(self, code: int, **state: t.Any) -> None:
+        container = self.container()
+        container["State"] = {"Running": False, "Status": "exited", "ExitCode": code, **state}
+        self.change(container)
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(program, "CONFIG", tmp_path / "etc")
+    monkeypatch.setattr(program, "STATE", tmp_path / "var")
+    return tmp_path
+
+
+@pytest.fixture
+def docker(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
+    directory = machine / "bin"
+    directory.mkdir()
+    command = directory / "docker"
+    shutil.copy(Path(__file__).parent / "fixtures" / "docker.py", command)
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+    return Docker(directory)
+
+
+@pytest.fixture
+def server() -> t.Iterator[Server]:
+    running = Server()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def account() -> program.Account:
+    return program.Account("ada", 1234, 1235, "/home/ada")
+
+
+@pytest.fixture
+def make_settings(machine: Path) -> MakeSettings:
+    """Settings of an instance of whoever runs the tests, written where the supervisor reads them."""
+
+    def make(**changes: t.Any) -> program.Settings:
+        settings = {
+            "name": "keras",
+            "enabled": True,
+            "image": "keras:cpu",
+            "user": pwd.getpwuid(os.getuid()).pw_name,
+            "bind_address": "127.0.0.1",
+            "port": 8888,
+            "workdir": str(machine / "notebooks"),
+            "home": "",
+            "memory": "75%",
+            "cpus": 0,
+            "shm_size": "1g",
+            "pids_limit": 4096,
+            "environment": {},
+            "start_timeout": 20,
+            "stop_timeout": 7,
+            "idle_minutes": 60,
+            **changes,
+        }
+        directory = program.CONFIG / str(settings["name"])
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "settings.json").write_text(json.dumps(settings))
+        return program.load_settings(str(settings["name"]))
+
+    return make

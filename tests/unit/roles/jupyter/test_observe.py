@@ -1,0 +1,195 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `status` and `preflight` see."""
+
+from __future__ import annotations
+
+import os
+import socket
+import typing as t
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from ansible_collections.gpulab.workstation.roles.jupyter.files import jupyter_supervisor as program
+from ansible_collections.gpulab.workstation.tests.unit.roles.jupyter.conftest import TOKEN, Docker, MakeSettings, Server
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+LONG_AGO = "2026-11-20T12:00:00.123456Z"
+JUST_NOW = "2026-11-21T11:58:00.000000Z"
+
+
+def kernel(state: str = "idle", connections: int = 0, last_activity: str = LONG_AGO) -> dict[str, t.Any]:
+    return {
+        "id": "1a2b3c4d-5e6f",
+        "execution_state": state,
+        "connections": connections,
+        "last_activity": last_activity,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kernels", "sessions", "terminals", "expected"),
+    [
+        ([], [], [], []),
+        ([kernel()], [], [], []),
+        ([kernel("busy")], [], [], ["kernel 1a2b3c4d runs a cell"]),
+        (
+            [kernel("busy")],
+            [{"path": "train.ipynb", "kernel": {"id": "1a2b3c4d-5e6f"}}],
+            [],
+            ["train.ipynb runs a cell"],
+        ),
+        ([kernel(connections=1)], [{"path": "x", "kernel": None}], [], ["kernel 1a2b3c4d is open"]),
+        ([kernel(last_activity=JUST_NOW)], [], [], ["kernel 1a2b3c4d was used 2 minutes ago"]),
+        # A server that restarted its kernel says "starting" until somebody connects.
+        ([kernel("starting")], [], [], []),
+        ([], [], [{"name": "1"}], ["terminal 1 is open"]),
+    ],
+)
+def test_busy(
+    kernels: list[dict[str, t.Any]],
+    sessions: list[dict[str, t.Any]],
+    terminals: list[dict[str, t.Any]],
+    expected: list[str],
+) -> None:
+    assert program.busy_reasons(kernels, sessions, terminals, 60, NOW) == expected
+
+
+@pytest.fixture
+def settings(docker: Docker, server: Server, make_settings: MakeSettings) -> program.Settings:
+    """An instance that runs what is configured."""
+    made = make_settings(port=server.port)
+    made.token_file.write_text(TOKEN + "\n")
+    started_from = program.settings_hash(made, program.find_account(made.user))
+    docker.put_container(made, labels={program.LABEL_SETTINGS: started_from, program.LABEL_IMAGE: "sha256:one"})
+    return made
+
+
+def test_status_of_a_healthy_instance(settings: program.Settings) -> None:
+    assert program.status("keras") == {
+        "name": "keras",
+        "url": f"http://127.0.0.1:{settings.port}/lab",
+        "show_token": f"sudo cat {settings.token_file}",
+        "health": "healthy",
+        "version": "2.21.0",
+        "refuses_wrong_token": True,
+        "differs": [],
+        "busy": [],
+        "pending": "",
+    }
+
+
+def test_status_says_what_waits_and_why(
+    settings: program.Settings, docker: Docker, server: Server, make_settings: MakeSettings
+) -> None:
+    # Another port, too: the server is asked where it runs, not where it is to run.
+    make_settings(port=1, memory="1g")
+    (docker.directory / "image").write_text("sha256:two")
+    server.answers["/api/kernels"] = [kernel("busy")]
+    found = program.status("keras")
+    assert found["differs"] == ["older settings", "an older image"]
+    assert found["url"] == f"http://127.0.0.1:{settings.port}/lab"
+    assert found["pending"] == (
+        "Instance keras runs with older settings and an older image, because kernel 1a2b3c4d runs a cell."
+    )
+
+
+def test_status_of_a_server_without_terminals(settings: program.Settings, server: Server) -> None:
+    del server.answers["/api/terminals"]
+    assert program.status("keras")["health"] == "healthy"
+
+
+def test_status_of_a_server_that_is_open_to_all(settings: program.Settings, server: Server) -> None:
+    server.is_open_to_all = True
+    assert program.status("keras")["refuses_wrong_token"] is False
+
+
+def test_status_when_the_token_was_changed_under_the_server(settings: program.Settings, server: Server) -> None:
+    server.token = "b" * 48
+    assert "answered 403 to the token in its file" in program.status("keras")["health"]
+
+
+@pytest.mark.parametrize("has_answered", [True, False])
+def test_silence_counts_as_work_only_after_an_answer(
+    has_answered: bool, settings: program.Settings, docker: Docker, make_settings: MakeSettings
+) -> None:
+    container = docker.put_container(make_settings(port=1))
+    if has_answered:
+        settings.state.mkdir(parents=True)
+        (settings.state / "healthy.json").write_text(f'{{"container": "{container["Id"]}"}}')
+    found = program.status("keras")
+    assert found["health"].startswith("no answer")
+    assert bool(found["busy"]) is has_answered
+
+
+def test_status_without_a_container_or_an_engine(docker: Docker, make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    assert program.status("keras")["health"] == "its container is not there"
+    docker.put_container(settings, running=False)
+    assert program.status("keras")["health"] == "its container is exited"
+    docker.down.touch()
+    assert "Cannot connect to the Docker daemon" in program.status("keras")["health"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([{}], ""),
+        ([{"name": "Keras"}], "`Keras` cannot name an instance"),
+        ([{"name": "a b"}], "cannot name an instance"),
+        ([{"name": "-x"}], "cannot name an instance"),
+        ([{}, {"port": 1}], "a `name` of its own, and several have keras"),
+        ([{}, {"name": "b"}], "a `port` of its own, and several have 8888"),
+        ([{}, {"name": "b", "enabled": False}], ""),
+        ([{"bind_address": "localhost"}], "is no IP address"),
+        ([{"bind_address": "0.0.0.0"}], "jupyter_allow_plain_http"),  # noqa: S104
+        ([{"bind_address": "::1"}], ""),
+    ],
+)
+def test_list_problems(changes: list[dict[str, t.Any]], expected: str, make_settings: MakeSettings) -> None:
+    problems = program.list_problems([make_settings(**change) for change in changes], allow_plain_http=False)
+    assert len(problems) == (1 if expected else 0), problems
+    assert expected in "".join(problems)
+
+
+def test_plain_http_can_be_allowed(make_settings: MakeSettings) -> None:
+    assert not program.list_problems([make_settings(bind_address="0.0.0.0")], allow_plain_http=True)  # noqa: S104
+
+
+def test_taken_port_names_the_process(make_settings: MakeSettings) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        settings = make_settings(port=port, user="no-such-user")
+        (problem,) = program.instance_problems(settings, published=None)
+        assert f"port {port} of 127.0.0.1 is taken by" in problem
+        assert f"(process {os.getpid()})" in problem
+        assert not program.instance_problems(settings, published=settings.url), "its own port is no conflict"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"memory": "lots"}, "its `memory`: lots is no size"),
+        ({"shm_size": ""}, "its `shm_size`"),
+        ({"environment": {"JUPYTER_TOKEN": "x"}}, "sets JUPYTER_TOKEN"),
+        ({"environment": {"A B": "x"}}, "'A B'"),
+        ({"environment": {"A": "x\ny"}}, "'A'"),
+    ],
+)
+def test_instance_problems(change: dict[str, t.Any], expected: str, make_settings: MakeSettings) -> None:
+    (problem,) = program.instance_problems(make_settings(port=0, user="no-such-user", **change), published=None)
+    assert expected in problem
+
+
+def test_directory_problems(make_settings: MakeSettings, machine: Path) -> None:
+    account = program.Account("ada", os.getuid() or 65534, os.getgid(), str(machine))
+    (machine / "file").touch()
+    machine.chmod(0o777)
+    assert "not an absolute path" in program.directory_problems(make_settings(workdir="notebooks"), account)[0]
+    assert "is not a directory" in program.directory_problems(make_settings(workdir="/dev/null"), account)[0]
+    assert "belongs to UID 0" in program.directory_problems(make_settings(workdir="/etc/gpulab-x"), account)[0]
+    assert "is root" in program.directory_problems(make_settings(), account._replace(uid=0))[0]
