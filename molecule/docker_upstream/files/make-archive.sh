@@ -39,7 +39,7 @@ name=docker-ce
 unpack docker.io
 for version in $versions; do
     control "5:$version-1~debian.13~trixie" <<FIELDS
-Depends: containerd.io (>= 1.7.27), docker-ce-cli, iptables, libc6, libsystemd0, init-system-helpers (>= 1.54~)
+Depends: containerd.io (>= 1.7.27), docker-ce-cli, iptables, tini, libc6, libsystemd0, init-system-helpers (>= 1.54~)
 Conflicts: docker (<< 1.5~), docker-engine, docker.io
 Replaces: docker-engine, docker-ce-cli (<< 5:28.0.0)
 FIELDS

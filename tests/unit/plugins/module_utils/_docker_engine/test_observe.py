@@ -1,0 +1,128 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+import pytest
+from ansible_collections.gpulab.workstation.plugins.module_utils._docker_engine import api, observe
+
+INFO = {"DockerRootDir": "/data/docker", "LiveRestoreEnabled": True, "Swarm": {"LocalNodeState": "inactive"}}
+ANSWERS: dict[str, t.Any] = {
+    "/info": INFO,
+    "/version": {"Version": "26.1.5+dfsg1", "ApiVersion": "1.45"},
+    "/containers/json?all=1": [
+        {"State": "running", "Names": ["/jupyter-keras"]},
+        {"State": "paused", "Names": ["/alone"]},
+        {"State": "exited", "Names": ["/old"]},
+    ],
+    "/volumes": {"Volumes": None},
+}
+DOWN = {"running": False, "answers": False}
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "get", lambda path, url, timeout: ANSWERS[url])
+    monkeypatch.setattr(api, "last_event", lambda *_arguments: 0.0)
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: t.Any) -> t.NoReturn:
+        raise api.EngineError("nothing answers")
+
+    monkeypatch.setattr(api, "get", refuse)
+
+
+def look(proc: t.Any) -> dict[str, t.Any]:
+    return observe.engine("/run/docker.sock", 5, str(proc.root))
+
+
+@pytest.mark.usefixtures("answering")
+def test_engine_that_answers(proc: t.Any) -> None:
+    proc.add(812, "dockerd", exe="/usr/sbin/dockerd")
+    seen = look(proc)
+    assert seen["answers"]
+    assert not seen["outdated"]
+    assert (seen["version"], seen["data_root"], seen["swarm"]) == ("26.1.5+dfsg1", "/data/docker", False)
+
+
+@pytest.mark.usefixtures("answering")
+def test_engine_whose_program_was_upgraded(proc: t.Any) -> None:
+    proc.add(812, "dockerd", exe="/usr/sbin/dockerd (deleted)")
+    seen = look(proc)
+    assert seen["outdated"]
+    assert seen["program"] == "/usr/sbin/dockerd"
+
+
+@pytest.mark.usefixtures("silent")
+def test_engine_that_hangs(proc: t.Any) -> None:
+    proc.add(812, "dockerd")
+    seen = look(proc)
+    assert seen["running"]
+    assert not seen["answers"]
+    assert seen["problem"] == "nothing answers"
+
+
+@pytest.mark.usefixtures("silent")
+def test_socket_is_left_alone_while_no_engine_runs(proc: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "get", lambda *_arguments: pytest.fail("a connection makes systemd start the engine"))
+    assert look(proc) == {**DOWN, "problem": "dockerd is not running"}
+
+
+@pytest.mark.usefixtures("answering")
+def test_containers_of_an_engine_that_answers(proc: t.Any) -> None:
+    proc.add(812, "dockerd")
+    seen = observe.containers(look(proc), "/run/docker.sock", 5, str(proc.root))
+    assert seen == {"running": 2, "names": ["alone", "jupyter-keras"], "kept": 3, "volumes": 0}
+
+
+def test_containers_of_an_engine_that_is_down(proc: t.Any) -> None:
+    proc.add(1000, "containerd-shim-runc-v2", "-namespace", "moby")
+    for name in ("containers/4be1", "containers/77aa", "volumes/data"):
+        (proc.root / "var/lib/docker" / name).mkdir(parents=True)
+    (proc.root / "var/lib/docker/volumes/metadata.db").touch()
+    seen = observe.containers(DOWN, "/run/docker.sock", 5, str(proc.root))
+    assert seen == {"running": 1, "names": [], "kept": 2, "volumes": 1}
+
+
+def test_files(proc: t.Any) -> None:
+    old, new = proc.root / "old", proc.root / "new"
+    old.write_text("old\n")
+    new.write_text("new\n")
+    os.utime(old, (100, 100))
+    os.utime(new, (300, 300))
+    seen = observe.files(["/old", "/new", "/none"], {"running": True, "started": 200.0}, str(proc.root))
+    assert [seen[path]["newer_than_engine"] for path in ("/old", "/new", "/none")] == [False, True, False]
+    assert [seen[path]["exists"] for path in ("/old", "/new", "/none")] == [True, True, False]
+    assert seen["/none"]["sha256"] == ""
+    assert not observe.files(["/new"], DOWN, str(proc.root))["/new"]["newer_than_engine"]
+
+
+@pytest.mark.parametrize("link", ["etc/systemd/system/multi-user.target.wants/docker.service", "etc/rc2.d/S20docker"])
+def test_enabled(proc: t.Any, link: str) -> None:
+    assert not observe.is_enabled(str(proc.root))
+    (proc.root / link).parent.mkdir(parents=True)
+    (proc.root / link).touch()
+    assert observe.is_enabled(str(proc.root))
+
+
+def test_what_no_package_brought(proc: t.Any) -> None:
+    root = str(proc.root)
+    assert observe.snap(root) is None
+    assert observe.unpackaged_programs(root) == []
+    (proc.root / "snap/docker").mkdir(parents=True)
+    (proc.root / "snap/docker/current").symlink_to("2963")
+    (proc.root / "usr/local/bin").mkdir(parents=True)
+    (proc.root / "usr/local/bin/docker").touch(mode=0o755)
+    assert observe.snap(root) == "2963"
+    assert observe.unpackaged_programs(root) == ["/usr/local/bin/docker"]
+
+
+def test_group() -> None:
+    assert observe.group("no-such-group") == {"exists": False, "members": []}
+    assert observe.group("root")["exists"]
