@@ -16,14 +16,17 @@ import urllib.request
 from pathlib import Path
 
 runtime = Path(os.environ.get("JUPYTER_RUNTIME_DIR", Path.home() / ".local/share/jupyter/runtime"))
-# A container that was killed leaves its file behind in a persistent home; the newest is the running server's.
+# Somebody who moved the directory to where it persists may have more than one; the newest is the running server's.
 files = sorted(runtime.glob("jpserver-*.json"), key=lambda path: path.stat().st_mtime)
 if not files:
     sys.exit(f"No Jupyter server has written its runtime file in {runtime} yet.")
 server = json.loads(files[-1].read_text())
-url = f"http{'s' if server['secure'] else ''}://127.0.0.1:{server['port']}{server['base_url']}api"
+# A server that listens everywhere also does so on loopback.
+host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(server["hostname"], server["hostname"])  # noqa: S104
+host = f"[{host}]" if ":" in host else host
+url = f"http{'s' if server['secure'] else ''}://{host}:{server['port']}{server['base_url']}api"
 
-# Only the process is asked, on loopback: its certificate names the host that users know.
+# Only this process is asked: its certificate names the host that users know.
 context = ssl.create_default_context()
 context.check_hostname = False
 context.verify_mode = ssl.CERT_NONE

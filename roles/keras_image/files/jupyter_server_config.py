@@ -3,12 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The server's settings in the image."""
 
+import logging
 import os
 from pathlib import Path
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 # All addresses of the container, IPv4 and IPv6; what reaches it is decided where its port is published.
 c.ServerApp.ip = ""
+# For the same reason the server's warning about that is none.
+logging.getLogger("ServerApp").addFilter(lambda record: "listening on all IP addresses" not in record.getMessage())
 c.ServerApp.port = 8888
 c.ServerApp.port_retries = 0
 c.ServerApp.open_browser = False

@@ -20,9 +20,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-# Inside the container the server listens everywhere; who reaches it is decided where its port is published.
-EXPECTED = "listening on all IP addresses"
-
 
 def model_survives_a_round_trip() -> None:
     inputs = np.random.default_rng(0).normal(size=(32, 4))
@@ -84,7 +81,7 @@ def server_starts_without_a_warning() -> None:
         sys.exit(
             f"The server answers {answers[0]} to the token of its file (200 is right), {answers[1]} to another (403)."
         )
-    warnings = [line for line in text.splitlines() if line.startswith(("[W", "[E", "[C")) and EXPECTED not in line]
+    warnings = [line for line in text.splitlines() if line.startswith(("[W", "[E", "[C"))]
     if warnings:
         sys.exit("The server starts with warnings:\n" + "\n".join(warnings))
 
