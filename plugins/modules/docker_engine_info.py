@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - gpulab.workstation._attributes.info_module
 attributes:
   platform:
+    support: full
     platforms: debian
 options:
   packages:

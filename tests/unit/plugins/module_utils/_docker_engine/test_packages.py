@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ansible_collections.gpulab.workstation.plugins.module_utils._docker_engine import packages
 
-# As dpkg-query answers for: an installed package, a held one, one removed but not purged, one that is only known, one broken off.
+# Packages that are installed, held, removed but not purged, only known, and broken off during installation.
 ANSWER = (
     "dpkg\tamd64\t1.22.21\tinstall\tinstalled\n"
     "docker.io\tamd64\t26.1.5+dfsg1-9+b11\thold\tinstalled\n"
