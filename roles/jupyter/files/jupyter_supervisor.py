@@ -304,7 +304,8 @@ def prepare_token(settings: Settings, account: Account) -> None:
                 return
     except FileNotFoundError:
         pass
-    replace_file(path, secrets.token_hex(24) + "\n", 0o400, account)
+    # Without a line's end, which a stock Jupyter Server would take for a part of the token.
+    replace_file(path, secrets.token_hex(24), 0o400, account)
 
 
 def prepare(settings: Settings, account: Account) -> None:
@@ -361,6 +362,26 @@ class Engine:
                 f"This machine has no image {image}: the role keras_image builds it, jupyter_image names another."
             )
         return str(found["Id"])
+
+
+def unit_properties(unit: str) -> dict[str, str]:
+    try:
+        shown = subprocess.run(
+            ["systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", unit],
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            check=True,
+        ).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise OperatorError(f"systemd does not answer: {error}") from error
+    return dict(line.split("=", 1) for line in shown.splitlines())
+
+
+def refuse_to_wake_engine() -> None:
+    """A question to a stopped engine would start it through docker.socket, under the hands of who stopped it."""
+    unit = unit_properties("docker.service")
+    if unit["LoadState"] == "loaded" and unit["ActiveState"] in ("inactive", "deactivating", "failed"):
+        raise EngineError(f"docker.service is {unit['ActiveState']}.")
 
 
 def labels(container: dict[str, t.Any]) -> dict[str, str]:
@@ -486,6 +507,7 @@ class Supervisor:
         waiting = False
         while True:
             try:
+                refuse_to_wake_engine()
                 self.engine.version()
             except EngineError as error:
                 if not waiting:
@@ -786,13 +808,7 @@ def unit_states(instances: list[Settings]) -> dict[str, list[str]]:
     """The names of instances by what is to be done about their units."""
     states: dict[str, list[str]] = {"active": [], "failed": [], "settled": [], "to_start": [], "to_stop": []}
     for instance in instances:
-        shown = subprocess.run(
-            ["systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", instance.unit],
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            check=True,
-        ).stdout
-        unit = dict(line.split("=", 1) for line in shown.splitlines())
+        unit = unit_properties(instance.unit)
         if not instance.enabled:
             if unit["LoadState"] == "loaded" and (unit["ActiveState"], unit["UnitFileState"]) != (
                 "inactive",

@@ -70,6 +70,7 @@ class Docker:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.down = directory / "down"
+        self.unit = directory / "unit"
 
     @property
     def calls(self) -> list[list[str]]:
@@ -118,7 +119,11 @@ def docker(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
     directory.mkdir()
     command = directory / "docker"
     shutil.copy(Path(__file__).parent / "fixtures" / "docker.py", command)
+    systemctl = directory / "systemctl"
+    systemctl.write_text('#!/bin/sh\necho LoadState=loaded\necho UnitFileState=enabled\ncat "${0%/*}/unit"\n')
     command.chmod(0o755)
+    systemctl.chmod(0o755)
+    (directory / "unit").write_text("ActiveState=active\n")
     monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
     return Docker(directory)
 

@@ -120,7 +120,7 @@ def test_preparation(make_settings: MakeSettings) -> None:
     account = program.find_account(settings.user)
     program.prepare(settings, account)
     token = settings.token_file.read_text()
-    assert len(token.strip()) == 48
+    assert len(token) == 48
     assert stat.S_IMODE(settings.token_file.stat().st_mode) == 0o400
     assert stat.S_IMODE((settings.state / "home").stat().st_mode) == 0o700
     assert Path(settings.workdir).is_dir()

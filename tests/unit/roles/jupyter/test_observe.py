@@ -134,6 +134,23 @@ def test_status_without_a_container_or_an_engine(docker: Docker, make_settings: 
 
 
 @pytest.mark.parametrize(
+    ("enabled", "active", "expected"),
+    [
+        (True, "active", ["active", "settled"]),
+        (True, "inactive", ["to_start"]),
+        (True, "activating", ["to_start"]),
+        (True, "failed", ["failed", "to_start"]),
+        (False, "active", ["to_stop"]),
+        (False, "inactive", ["to_stop"]),
+    ],
+)
+def test_units(enabled: bool, active: str, expected: list[str], docker: Docker, make_settings: MakeSettings) -> None:
+    docker.unit.write_text(f"ActiveState={active}\n")
+    states = program.unit_states([make_settings(enabled=enabled)])
+    assert [state for state, names in states.items() if names] == expected
+
+
+@pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ([{}], ""),

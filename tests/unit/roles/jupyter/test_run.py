@@ -193,6 +193,19 @@ def test_waits_for_an_engine_that_comes_late(
     unit.await_line("READY=1")
 
 
+def test_does_not_wake_an_engine_that_somebody_stopped(
+    docker: Docker, server: Server, make_settings: MakeSettings, start: Start
+) -> None:
+    make_settings(port=server.port)
+    docker.unit.write_text("ActiveState=inactive\n")
+    unit = start()
+    unit.await_line("STATUS=Waiting for Docker Engine")
+    time.sleep(0.2)
+    assert not docker.calls
+    docker.unit.write_text("ActiveState=active\n")
+    unit.await_line("READY=1")
+
+
 def test_stops_a_container_that_never_answers(docker: Docker, make_settings: MakeSettings, start: Start) -> None:
     make_settings(port=1, start_timeout=0)
     code, said = start().end()
