@@ -9,7 +9,7 @@ setup := molecule/resources/setup.sh
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-url demo-down test test-fast test-gpu molecule bench docs lock clean
+.PHONY: help venv demo demo-url demo-ssh demo-down test test-fast test-gpu molecule bench docs lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ demo: $(VENV)/.controller ## Provision a throwaway machine and print the URL of 
 
 demo-url: ## Print the demo's URL with its token
 	@sh molecule/resources/demo.sh url
+
+demo-ssh: ## Log in to the demo's machine
+	@sh molecule/resources/demo.sh login
 
 demo-down: $(VENV)/.controller ## Remove all that `make demo` made
 	@sh molecule/resources/demo.sh down

@@ -3,6 +3,7 @@
 #
 #   demo.sh up      make it, or bring it up to date
 #   demo.sh url     print the notebook's URL with its token
+#   demo.sh login   a shell on the machine
 #   demo.sh down    remove it
 set -eu
 cd "$(dirname "$0")/../.."
@@ -45,7 +46,8 @@ up() {
     $playbook $ask molecule/resources/create.yml -e "$(machines)"
 
     step "2/3 Provision it: ansible-playbook -i ${inventory#"$PWD"/} site.yml (about 4 minutes the first time, seconds later)"
-    ANSIBLE_CALLBACKS_ENABLED=ansible.posix.profile_roles $playbook -i "$inventory" site.yml
+    ANSIBLE_CALLBACKS_ENABLED=ansible.posix.profile_roles PROFILE_ROLES_SUMMARY_ONLY=true \
+        $playbook -i "$inventory" site.yml
 
     step "3/3 Open a tunnel to the notebook"
     mkdir -p "$(dirname "$tunnel")"
@@ -65,20 +67,29 @@ Done in $(($(date +%s) - begin)) seconds. Jupyter Server $version answers on thi
     http://127.0.0.1:$port/lab
 
 Where to look next:
-    make demo-url                                        the same URL with its token: open it in a browser
-    ssh -F ${ssh_config#"$PWD"/} $machine      log in, as on any workstation
-    make demo                                            run it again: nothing changes, in seconds
-    make demo-down                                       remove all of it
+    make demo-url         the same URL with its token: open it in a browser
+    make demo-ssh         log in, as on any workstation
+    make demo             run it again: nothing changes, in seconds
+    make demo-down        remove all of it
 TEXT
 }
 
-url() {
+must_run() {
     if ! [ -f "$ssh_config" ] || ! tunnel_is_up; then
         echo "The demo is not running. Start it with: make demo" >&2
         exit 1
     fi
+}
+
+url() {
+    must_run
     token=$(ssh -F "$ssh_config" "$machine" sudo cat /etc/gpulab/jupyter/keras/token)
     echo "http://127.0.0.1:$(cat "$state/port")/lab?token=$token"
+}
+
+login() {
+    must_run
+    exec ssh -F "$ssh_config" "$machine"
 }
 
 down() {
@@ -93,9 +104,9 @@ down() {
 }
 
 case ${1:-} in
-up | url | down) "$1" ;;
+up | url | login | down) "$1" ;;
 *)
-    echo "usage: $0 up|url|down" >&2
+    echo "usage: $0 up|url|login|down" >&2
     exit 2
     ;;
 esac

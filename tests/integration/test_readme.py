@@ -44,6 +44,11 @@ def commands(place: str) -> list[str]:
     return found
 
 
+def shape(line: str) -> str:
+    """A line without what differs from run to run: numbers, rulers, runs of spaces."""
+    return " ".join(re.sub(r"[-*]{3,}", "---", re.sub(r"[\d.]+", "#", line)).split())
+
+
 def test_every_block_says_where_it_is_run() -> None:
     unmarked = [block for marker, block in BLOCK.findall(README) if marker not in PLACES]
     assert not unmarked, f"say where these are run, with one of {sorted(PLACES)}: {unmarked}"
@@ -57,6 +62,10 @@ def test_controller_commands(run: Run) -> None:
     try:
         first = demo_run("readme-demo", shlex.split(demo))
         assert "failed=0" in first
+        shown = set(map(shape, first.replace("gpulab-readme", "gpulab-demo").splitlines()))
+        promised = re.findall(r"<!-- output: demo -->\n```text\n(.*?)```", README, re.S)[0].splitlines()
+        missing = [line for line in promised if line != "..." and shape(line) not in shown]
+        assert not missing, f"README.md shows lines that `{demo}` did not print: {missing}"
         again = demo_run("readme-demo-again", shlex.split(demo))
         recap = re.findall(r"^gpulab-readme .*", again, re.M)
         assert recap, "the second run had no recap for gpulab-readme"
