@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ ROOT = Path(__file__).parents[2]
 RESOURCES = ROOT / "molecule" / "resources"
 ENGINE_PID = Path("/run/gpulab-testbed-engine.pid")
 LOGS = ROOT / ".cache" / "logs"
+
+# The programs of the environment that runs pytest, also where nobody has activated it.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 _ANSI = re.compile(r"\x1b(\[[0-9;]*m|\]8;;.*?\x1b\\)")
 
