@@ -66,11 +66,15 @@ def _reads(proc: str, pid: str, config_path: str) -> bool:
             return following == config_path
         if flag.startswith("--config-file="):
             return flag.partition("=")[2] == config_path
-    try:
-        # A rootless engine has its file in its user's home.
-        return config_path == _DEFAULT_CONFIG and os.stat(f"{proc}/{pid}").st_uid == 0
-    except OSError:
-        return False
+    # A rootless engine has its file in its user's home.
+    return config_path == _DEFAULT_CONFIG and _effective_uid(proc, pid) == "0"
+
+
+def _effective_uid(proc: str, pid: str) -> str | None:
+    for line in _text(f"{proc}/{pid}/status").splitlines():
+        if line.startswith("Uid:"):
+            return line.split()[2]
+    return None
 
 
 def _text(path: str) -> str:

@@ -92,6 +92,7 @@ class Host:
         self.write("b007\n", "proc/sys/kernel/random/boot_id")
         self.write("dockerd\0-H\0fd://\0", "proc/42/cmdline")
         self.write(f"42 (dockerd) S {'0 ' * 18}{start_time} 0\n", "proc/42/stat")
+        self.write("Name:\tdockerd\nUid:\t0\t0\t0\t0\n", "proc/42/status")
 
     def stop(self) -> None:
         (self.root / "proc/42/stat").unlink()

@@ -27,12 +27,15 @@ class Processes:
         (root / "proc/sys/kernel/random").mkdir(parents=True)
         (root / "proc/sys/kernel/random/boot_id").write_text("b007\n")
 
-    def add(self, pid: str, name: str = "dockerd", *arguments: str, namespace: int = 1, start: int = 500) -> None:
+    def add(
+        self, pid: str, name: str = "dockerd", *arguments: str, namespace: int = 1, start: int = 500, uid: int = 0
+    ) -> None:
         folder = self.root / "proc" / pid
         (folder / "ns").mkdir(parents=True)
         (folder / "ns/pid").symlink_to(f"pid:[{namespace}]")
         fields = ["S", *(["0"] * 18), str(start), "0"]
         (folder / "stat").write_text(f"{pid} ({name}) {' '.join(fields)}\n")
+        (folder / "status").write_text(f"Name:\t{name}\nUid:\t1000\t{uid}\t1000\t1000\n")
         (folder / "cmdline").write_text("\0".join(["/usr/bin/dockerd", *arguments, ""]))
 
     def engine(self, path: str = CONFIG) -> str:
@@ -52,6 +55,11 @@ def test_other_processes(processes: Processes) -> None:
     processes.add("7", "containerd")
     processes.add("8", "a (dockerd) b")
     (processes.root / "proc/9").mkdir()
+    assert processes.engine() == NOT_RUNNING
+
+
+def test_rootless_engine_has_another_file(processes: Processes) -> None:
+    processes.add("42", uid=1000)
     assert processes.engine() == NOT_RUNNING
 
 
