@@ -7,7 +7,7 @@ import logging
 import os
 from pathlib import Path
 
-c = get_config()  # type: ignore[name-defined]  # noqa: F821
+c = get_config()  # type: ignore[name-defined]  # noqa: F821  # pylint: disable=undefined-variable
 # All addresses of the container, IPv4 and IPv6; what reaches it is decided where its port is published.
 c.ServerApp.ip = ""
 # For the same reason the server's warning about that is none.
