@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import shutil
+import sys
 import threading
 import typing as t
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -118,7 +118,7 @@ def docker(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
     directory = machine / "bin"
     directory.mkdir()
     command = directory / "docker"
-    shutil.copy(Path(__file__).parent / "fixtures" / "docker.py", command)
+    command.write_text(f"#!{sys.executable}\n{(Path(__file__).parent / 'fixtures' / 'docker.py').read_text()}")
     systemctl = directory / "systemctl"
     systemctl.write_text('#!/bin/sh\necho LoadState=loaded\necho UnitFileState=enabled\ncat "${0%/*}/unit"\n')
     command.chmod(0o755)

@@ -50,7 +50,7 @@ class Unit:
                 return
 
     def end(self) -> tuple[int, str]:
-        said, _ = self.process.communicate(timeout=20)
+        said, _errors = self.process.communicate(timeout=20)
         return self.process.returncode, said
 
 
