@@ -1,0 +1,30 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Evaluates variables of a role as its tasks see them: a line of JSON in, a line of JSON out.
+
+A process of its own, because Ansible's plugin loader takes over the import of ansible_collections.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar, trust_as_template
+
+
+def evaluate(role: str, name: str, given: dict[str, Any]) -> Any:
+    loader = DataLoader()
+    variables = {"role_path": role, "ansible_check_mode": False}
+    for kind in ("defaults", "vars"):
+        variables |= loader.load_from_file(f"{role}/{kind}/main.yml", trusted_as_template=True)
+    return Templar(loader=loader, variables=variables | given).template(trust_as_template("{{ " + name + " }}"))
+
+
+init_plugin_loader()
+for line in sys.stdin:
+    print(json.dumps(evaluate(**json.loads(line))), flush=True)
