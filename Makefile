@@ -9,7 +9,7 @@ setup := molecule/resources/setup.sh
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-url demo-ssh demo-down test test-fast test-gpu molecule bench docs lock clean
+.PHONY: help venv demo demo-url demo-ssh demo-down test test-fast molecule bench docs lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -40,7 +40,7 @@ test: $(VENV)/.tests ## Run everything: lint, units, sanity, molecule scenarios,
 	@$(BIN)/python -m pytest
 
 test-fast: $(VENV)/.tests ## Run what needs no containers, within a minute
-	@$(BIN)/python -m pytest -m "not slow and not gpu" -n 2
+	@$(BIN)/python -m pytest -m "not slow" -n 2
 
 molecule: $(VENV)/.tests ## Run one scenario: make molecule SCENARIO=docker_upstream
 	@$(BIN)/molecule test -s $(SCENARIO)

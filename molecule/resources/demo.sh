@@ -52,13 +52,16 @@ up() {
     step "3/3 Open a tunnel to the notebook"
     mkdir -p "$(dirname "$tunnel")"
     if ! tunnel_is_up; then
+        # What a reboot or a kill left behind would keep ssh from listening there.
+        rm -f "$tunnel"
         port=$(free_port)
         echo "$port" >"$state/port"
         ssh -F "$ssh_config" -M -S "$tunnel" -f -N -o ExitOnForwardFailure=yes -L "127.0.0.1:$port:127.0.0.1:8888" "$machine"
     fi
     port=$(cat "$state/port")
     version=$(.venv/bin/python -c 'import json, sys, urllib.request
-print(json.load(urllib.request.urlopen(sys.argv[1], timeout=20))["version"])' "http://127.0.0.1:$port/api")
+direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+print(json.load(direct.open(sys.argv[1], timeout=20))["version"])' "http://127.0.0.1:$port/api")
 
     cat <<TEXT
 
@@ -98,7 +101,7 @@ down() {
         ssh -F "$ssh_config" -S "$tunnel" -O exit "$machine" 2>/dev/null
     fi
     $playbook $ask molecule/resources/destroy.yml -e "$(machines)" -e testbed_purge=true
-    rm -f "$inventory" "$ssh_config" "$state/port"
+    rm -rf "$state"
     echo
     echo "Removed. The distribution packages that were installed stay, and .venv (make clean)."
 }

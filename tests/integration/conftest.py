@@ -19,7 +19,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RESOURCES = ROOT / "molecule" / "resources"
-ENGINE_PID = Path("/run/gpulab-testbed-engine.pid")
+# What files/engine.sh and create.yml leave while an engine that they started runs.
+ENGINE_NOTES = [Path("/run/gpulab-testbed-engine.pid"), Path("/run/gpulab-testbed-engine.unit")]
+SUDO = [] if os.geteuid() == 0 else ["sudo", "-n"]
 LOGS = ROOT / ".cache" / "logs"
 
 # The programs of the environment that runs pytest, also where nobody has activated it.
@@ -38,10 +40,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def engine_is_left_as_it_was() -> Iterator[None]:
     """Stop the engine that these tests started; one that ran before (a demo's, the user's) goes on running."""
-    ran_before = ENGINE_PID.exists()
+    if subprocess.run([*SUDO, "true"], check=False, capture_output=True).returncode:
+        pytest.exit(
+            "The tests with testbed machines need root. Run `sudo -v` first, or `make test` as root.", returncode=2
+        )
+    ran_before = [note.exists() for note in ENGINE_NOTES]
     yield
-    if ENGINE_PID.exists() and not ran_before:
-        subprocess.run([str(RESOURCES / "files" / "engine.sh"), "stop"], check=True)
+    if [note.exists() for note in ENGINE_NOTES] != ran_before:
+        subprocess.run([*SUDO, str(RESOURCES / "files" / "engine.sh"), "stop"], check=True)
 
 
 @pytest.fixture

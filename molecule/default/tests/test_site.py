@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from testinfra.host import Host
 
 CONTAINER = "jupyter-keras"
@@ -133,10 +134,14 @@ def test_only_loopback_listens(host: Host) -> None:
 
 
 def test_image_has_neither_the_ca_nor_a_proxy(host: Host) -> None:
-    """The build used the host's trust store; the image must not carry it."""
-    inside = host.check_output(f"docker exec {CONTAINER} ls /usr/local/share/ca-certificates")
-    assert inside.strip() == ""
+    """The build trusted what the host trusts; the image must not."""
     assert "proxy" not in " ".join(inspect(host)["Config"]["Env"]).lower()
+    own = host.check_output("cat /usr/local/share/ca-certificates/*.crt 2>/dev/null || true")
+    if "BEGIN CERTIFICATE" not in own:
+        pytest.skip("this controller, and so its testbed machine, has no certificate authority of its own")
+    image = host.check_output(f"docker exec {CONTAINER} cat /etc/ssl/certs/ca-certificates.crt").splitlines()
+    # The second line is the first of the certificate's own text.
+    assert own.splitlines()[1] not in image
 
 
 def test_kernel_survives_the_death_of_the_engine(host: Host) -> None:

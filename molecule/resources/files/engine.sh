@@ -3,10 +3,11 @@
 # Debian's init script cannot do it there: it raises limits and mounts cgroups, and gives up when either is refused.
 #
 #   engine.sh start   start dockerd in a process group of its own, wait until it answers
-#   engine.sh stop    stop the dockerd that `start` started, and no other
+#   engine.sh stop    stop what `start` started, or what create.yml started through systemd, and no other engine
 set -eu
 pid_file=/run/gpulab-testbed-engine.pid
 log_file=/var/log/gpulab-testbed-engine.log
+unit_note=/run/gpulab-testbed-engine.unit
 
 ours() {
     [ -r "$pid_file" ] && pid=$(cat "$pid_file") && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ]
@@ -44,6 +45,11 @@ stop)
         echo "stopped Docker Engine (process $pid)"
     fi
     rm -f "$pid_file"
+    if [ -e "$unit_note" ]; then
+        systemctl stop docker.socket docker.service
+        rm -f "$unit_note"
+        echo "stopped docker.service"
+    fi
     ;;
 *)
     echo "usage: $0 start|stop" >&2

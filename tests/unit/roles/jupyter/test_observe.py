@@ -210,3 +210,20 @@ def test_directory_problems(make_settings: MakeSettings, machine: Path) -> None:
     assert "is not a directory" in program.directory_problems(make_settings(workdir="/dev/null"), account)[0]
     assert "belongs to UID 0" in program.directory_problems(make_settings(workdir="/etc/gpulab-x"), account)[0]
     assert "is root" in program.directory_problems(make_settings(), account._replace(uid=0))[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        ("Error: No such container: jupyter-keras", True),
+        ("Error response from daemon: No such image: keras:cpu", True),
+        ("Error response from daemon: network jupyter-keras not found", True),
+        (
+            "failed to connect to the docker API at unix:///run/docker.sock: dial unix: connect: no such file or directory",
+            False,
+        ),
+        ("Cannot connect to the Docker daemon at unix:///run/docker.sock. Is the docker daemon running?", False),
+    ],
+)
+def test_an_engine_that_is_down_has_not_lost_its_containers(said: str, missing: bool) -> None:
+    assert program.EngineError(said).missing is missing
