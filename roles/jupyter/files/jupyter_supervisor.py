@@ -66,7 +66,8 @@ class EngineError(OperatorError):
 
     @property
     def missing(self) -> bool:
-        return "no such" in str(self).lower() or "not found" in str(self).lower()
+        # Not any "no such": an engine that is down answers with "no such file or directory", its socket.
+        return re.search(r"no such (container|image|network|object)|not found", str(self), re.IGNORECASE) is not None
 
 
 class Stopped(BaseException):
