@@ -218,10 +218,7 @@ def test_directory_problems(make_settings: MakeSettings, machine: Path) -> None:
         ("Error: No such container: jupyter-keras", True),
         ("Error response from daemon: No such image: keras:cpu", True),
         ("Error response from daemon: network jupyter-keras not found", True),
-        (
-            "failed to connect to the docker API at unix:///run/docker.sock: dial unix: connect: no such file or directory",
-            False,
-        ),
+        ("failed to connect to the docker API: dial unix /run/docker.sock: no such file or directory", False),
         ("Cannot connect to the Docker daemon at unix:///run/docker.sock. Is the docker daemon running?", False),
     ],
 )
