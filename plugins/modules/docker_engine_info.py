@@ -45,6 +45,11 @@ options:
       - Seconds to wait for each answer of the engine.
     type: int
     default: 10
+  wait:
+    description:
+      - Seconds to wait until the engine answers, after a start. When they have passed, the engine is reported as it is.
+    type: int
+    default: 0
   root:
     description:
       - The directory that counts as C(/) for files and C(/proc). For tests.
@@ -215,6 +220,7 @@ def main() -> None:
             "files": {"type": "list", "elements": "str", "default": []},
             "socket": {"type": "path", "default": "/run/docker.sock"},
             "timeout": {"type": "int", "default": 10},
+            "wait": {"type": "int", "default": 0},
             "root": {"type": "path", "default": "/"},
         },
         supports_check_mode=True,
@@ -230,7 +236,7 @@ def main() -> None:
     )
     installed = packages.parse(answer)
     dpkg = installed.pop("dpkg", {"architecture": ""})
-    engine = observe.engine(socket, timeout, root)
+    engine = observe.wait_for_engine(socket, timeout, root, module.params["wait"])
     module.exit_json(
         changed=False,
         architecture=dpkg["architecture"],

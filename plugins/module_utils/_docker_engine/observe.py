@@ -18,6 +18,7 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._docker_engine 
 _ENABLED = ("etc/systemd/system/multi-user.target.wants/docker.service", "etc/rc2.d/S[0-9][0-9]docker")
 _UNPACKAGED = ("usr/local/bin/docker", "usr/local/bin/dockerd", "usr/local/sbin/dockerd", "opt/bin/dockerd")
 _DELETED = " (deleted)"
+_PAUSE = 0.5
 _DATA_ROOT = "/var/lib/docker"
 
 
@@ -48,6 +49,16 @@ def engine(socket: str, timeout: float, root: str) -> dict[str, t.Any]:
         swarm=info["Swarm"]["LocalNodeState"] == "active",
     )
     return found
+
+
+def wait_for_engine(socket: str, timeout: float, root: str, seconds: float) -> dict[str, t.Any]:
+    """The engine as soon as it answers, or as it is when the seconds have passed."""
+    deadline = time.monotonic() + seconds
+    seen = engine(socket, timeout, root)
+    while not seen["answers"] and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+        seen = engine(socket, timeout, root)
+    return seen
 
 
 def containers(seen: dict[str, t.Any], socket: str, timeout: float, root: str) -> dict[str, t.Any]:

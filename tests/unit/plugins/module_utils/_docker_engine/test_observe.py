@@ -75,6 +75,27 @@ def test_socket_is_left_alone_while_no_engine_runs(proc: t.Any, monkeypatch: pyt
 
 
 @pytest.mark.usefixtures("answering")
+def test_waiting_ends_with_the_first_answer(proc: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    def start_during_the_second_pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            proc.add(812, "dockerd")
+
+    monkeypatch.setattr("time.sleep", start_during_the_second_pause)
+    assert observe.wait_for_engine("/run/docker.sock", 5, str(proc.root), 60)["answers"]
+    assert len(pauses) == 2
+
+
+def test_waiting_ends_with_the_time(proc: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    assert not observe.wait_for_engine("/run/docker.sock", 5, str(proc.root), 3)["running"]
+
+
+@pytest.mark.usefixtures("answering")
 def test_containers_of_an_engine_that_answers(proc: t.Any) -> None:
     proc.add(812, "dockerd")
     seen = observe.containers(look(proc), "/run/docker.sock", 5, str(proc.root))
