@@ -145,7 +145,7 @@ engine:
       description: Whether it would leave containers running while it restarts.
       type: bool
     swarm:
-      description: Whether it is an active member of a swarm, whose containers live-restore does not protect.
+      description: Whether it belongs to a swarm, in whatever state; such an engine does not start with live-restore.
       type: bool
   sample:
     running: true

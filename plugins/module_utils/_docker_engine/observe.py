@@ -46,7 +46,8 @@ def engine(socket: str, timeout: float, root: str) -> dict[str, t.Any]:
         data_root=info["DockerRootDir"],
         live_restore=info["LiveRestoreEnabled"],
         reloaded=reloaded,
-        swarm=info["Swarm"]["LocalNodeState"] == "active",
+        # Also pending, locked and error: the engine judges by what is on its disk, whatever became of the swarm.
+        swarm=info["Swarm"]["LocalNodeState"] not in ("inactive", ""),
     )
     return found
 

@@ -51,6 +51,17 @@ def test_engine_that_answers(proc: t.Any) -> None:
     assert (seen["version"], seen["data_root"], seen["swarm"]) == ("26.1.5+dfsg1", "/data/docker", False)
 
 
+@pytest.mark.parametrize(
+    ("state", "belongs"),
+    [("inactive", False), ("active", True), ("pending", True), ("locked", True), ("error", True)],
+)
+@pytest.mark.usefixtures("answering")
+def test_member_of_a_swarm(proc: t.Any, monkeypatch: pytest.MonkeyPatch, state: str, belongs: bool) -> None:
+    proc.add(812, "dockerd", exe="/usr/sbin/dockerd")
+    monkeypatch.setitem(ANSWERS, "/info", {**ANSWERS["/info"], "Swarm": {"LocalNodeState": state}})
+    assert look(proc)["swarm"] is belongs
+
+
 @pytest.mark.usefixtures("answering")
 def test_engine_whose_program_was_upgraded(proc: t.Any) -> None:
     proc.add(812, "dockerd", exe="/usr/sbin/dockerd (deleted)")
