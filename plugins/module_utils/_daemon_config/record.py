@@ -38,8 +38,12 @@ def settle(record: Record | None, current: Config, seen_digest: str, engine: str
         # Never here before: what stands in the file is the best available knowledge of what the engine holds.
         return Record(current, seen_digest, engine)
     if record.digest != seen_digest:
-        # Somebody else changed the file; whether the engine has read it since cannot be known.
-        return Record(record.acknowledged, seen_digest, engine)
+        if engine == record.engine:
+            return Record(record.acknowledged, seen_digest, engine)
+        # Somebody else changed the file, and another engine runs: it was started before or after that. What differs is
+        # known of neither, so it counts as not taken, whatever this run makes of it.
+        agreed = {key: value for key, value in record.acknowledged.items() if current.get(key, value) == value}
+        return Record(agreed, seen_digest, engine)
     if engine not in (record.engine, NOT_RUNNING, UNKNOWN) and record.engine != UNKNOWN:
         return Record(current, seen_digest, engine)
     return record

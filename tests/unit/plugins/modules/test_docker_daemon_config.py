@@ -527,6 +527,18 @@ def test_edit_by_somebody_else(host: Host) -> None:
     assert host.change()["requires"] == "none"
 
 
+def test_edit_by_somebody_else_that_is_undone(host: Host) -> None:
+    """The engine may have been started with the edit, so that taking it back is a change for it."""
+    host.start()
+    host.write('{"mtu": 1400}')
+    host.change()
+    host.write('{"mtu": 9000}')
+    host.start(start_time=200)
+    assert host.change(settings={"mtu": 1400})["requires"] == "restart"
+    host.start(start_time=300)
+    assert host.change(settings={"mtu": 1400})["requires"] == "none"
+
+
 def test_stopped_engine_needs_nothing(host: Host) -> None:
     host.start()
     host.change(settings={"mtu": 9000})

@@ -34,8 +34,8 @@ NEW = {"debug": False}
         (Record(OLD, "new", "engine 1"), "new", "none", OLD),
         (Record(OLD, "new", "engine 1"), "new", "unknown", OLD),
         (Record(OLD, "new", "unknown"), "new", "engine 1", OLD),
-        # Edited by somebody else, before or after that start.
-        (Record(OLD, "other", "engine 1"), "new", "engine 2", OLD),
+        # Edited by somebody else, before or after that start: the engine may hold either.
+        (Record(OLD, "other", "engine 1"), "new", "engine 2", {}),
         (Record(OLD, "other", "engine 1"), "new", "engine 1", OLD),
     ],
 )
