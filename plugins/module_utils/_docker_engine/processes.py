@@ -42,16 +42,20 @@ def count_running_containers(root: str) -> int:
 def highest_open_files(root: str) -> int:
     """The highest limit of open files that a service may be given on this machine.
 
-    A machine which is itself a container often lacks CAP_SYS_RESOURCE, and then nothing can exceed its first process.
+    A machine which is itself a container often lacks CAP_SYS_RESOURCE, and then nothing can exceed the process that
+    starts it: the first one, or, where that is no service manager, one like this module's own.
     """
     for line in _text(_proc(root, "1", "status")).splitlines():
         name, _colon, value = line.partition(":")
         if name == "CapBnd" and int(value, 16) >> _CAP_SYS_RESOURCE & 1:
             return int(_text(_proc(root, "sys", "fs/nr_open")) or 1048576)
-    for line in _text(_proc(root, "1", "limits")).splitlines():
-        if line.startswith("Max open files"):
-            return int(line.split()[4])
-    return 1048576
+    limits = [
+        int(line.split()[4])
+        for pid in ("1", "self")
+        for line in _text(_proc(root, pid, "limits")).splitlines()
+        if line.startswith("Max open files")
+    ]
+    return min(limits, default=1048576)
 
 
 def _own_processes(root: str) -> list[str]:

@@ -48,3 +48,11 @@ def test_highest_limit_of_open_files(proc: t.Any, capabilities: str, expected: i
     (proc.directory / "sys/fs").mkdir(parents=True)
     (proc.directory / "sys/fs/nr_open").write_text("1073741816\n")
     assert processes.highest_open_files(str(proc.root)) == expected
+
+
+def test_lower_limit_of_whoever_starts_the_engine(proc: t.Any) -> None:
+    """The first process is no service manager, and the session that will start the engine has less than it."""
+    line = "Max open files            1024                 {}                files     \n"
+    proc.add(1, "init", status="CapBnd:\t000001fffeffffff\n", limits=line.format(32768))
+    (proc.directory / "self/limits").write_text(line.format(20000))
+    assert processes.highest_open_files(str(proc.root)) == 20000
