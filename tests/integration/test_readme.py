@@ -70,8 +70,9 @@ def test_controller_commands(run: Run) -> None:
         recap = re.findall(r"^gpulab-readme .*", again, re.M)
         assert recap, "the second run had no recap for gpulab-readme"
         assert "changed=0" in recap[-1], recap[-1]
-        url = demo_run("readme-demo-url", shlex.split(demo_url)).splitlines()[-1]
-        address, token = url.split("/lab?token=")
+        printed = re.search(r"^(http\S+)/lab\?token=(\S+)$", demo_run("readme-demo-url", shlex.split(demo_url)), re.M)
+        assert printed is not None, f"`{demo_url}` did not print a URL with a token"
+        address, token = printed.groups()
         request = urllib.request.Request(f"{address}/api/status", headers={"Authorization": f"token {token}"})
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(request, timeout=20) as answer:
