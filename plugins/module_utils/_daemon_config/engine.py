@@ -11,14 +11,13 @@ import typing as t
 
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.files import under_root
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.units import Word
+from ansible_collections.gpulab.workstation.plugins.module_utils._procfs import START_TIME, read_link, read_text
 
 NOT_RUNNING = "none"
 UNKNOWN = "unknown"
 
 _DIRECTORIES = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/bin", "/sbin", "/snap/bin")
 _DEFAULT_CONFIG = "/etc/docker/daemon.json"
-# /proc/PID/stat: the fields after the command's closing parenthesis begin with the third; start time is the 22nd.
-_START_TIME = 22 - 3
 
 
 def find_dockerd(root: str, command: t.Sequence[Word]) -> str | None:
@@ -38,29 +37,29 @@ def running_engine(root: str, config_path: str) -> str:
     compared safely on a machine whose clock is set after boot.
     """
     proc = os.path.join(root, "proc")
-    own_namespace = _link(f"{proc}/self/ns/pid")
-    boot_id = _text(f"{proc}/sys/kernel/random/boot_id").strip()
+    own_namespace = read_link(f"{proc}/self/ns/pid")
+    boot_id = read_text(f"{proc}/sys/kernel/random/boot_id").strip()
     try:
         pids = [name for name in os.listdir(proc) if name.isdigit()]
     except OSError:
         return NOT_RUNNING
     engines = []
     for pid in pids:
-        name, _parenthesis, fields = _text(f"{proc}/{pid}/stat").rpartition(")")
+        name, _parenthesis, fields = read_text(f"{proc}/{pid}/stat").rpartition(")")
         # An engine in a container is seen here too, from outside its PID namespace.
         if (
             name.endswith("(dockerd")
-            and _link(f"{proc}/{pid}/ns/pid") == own_namespace
+            and read_link(f"{proc}/{pid}/ns/pid") == own_namespace
             and _reads(proc, pid, config_path)
         ):
-            engines.append(f"{boot_id}:{pid}:{fields.split()[_START_TIME]}")
+            engines.append(f"{boot_id}:{pid}:{fields.split()[START_TIME]}")
     if not engines:
         return NOT_RUNNING
     return engines[0] if len(engines) == 1 else UNKNOWN
 
 
 def _reads(proc: str, pid: str, config_path: str) -> bool:
-    arguments = _text(f"{proc}/{pid}/cmdline").split("\0")
+    arguments = read_text(f"{proc}/{pid}/cmdline").split("\0")
     for flag, following in zip(arguments, [*arguments[1:], ""]):
         if flag == "--config-file":
             return following == config_path
@@ -71,22 +70,7 @@ def _reads(proc: str, pid: str, config_path: str) -> bool:
 
 
 def _effective_uid(proc: str, pid: str) -> str | None:
-    for line in _text(f"{proc}/{pid}/status").splitlines():
+    for line in read_text(f"{proc}/{pid}/status").splitlines():
         if line.startswith("Uid:"):
             return line.split()[2]
     return None
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
-def _link(path: str) -> str:
-    try:
-        return os.readlink(path)
-    except OSError:
-        return ""
