@@ -16,18 +16,23 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.gpulab.workstation.roles.jupyter.files import jupyter_supervisor as program
-from ansible_collections.gpulab.workstation.tests.unit.roles.jupyter.conftest import Docker, MakeSettings, Server
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import layout
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.program import build
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.supervisor import was_healthy
+from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._jupyter.conftest import (
+    Docker,
+    MakeSettings,
+    Server,
+)
 
 # Its directories are constants; a reload executes `sys.argv` again, so this launcher is a file.
 LAUNCHER = """
-import importlib.util, pathlib, sys
-spec = importlib.util.spec_from_file_location("program", {program!r})
-program = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(program)
-program.CONFIG, program.STATE = pathlib.Path({config!r}), pathlib.Path({state!r})
-program.Supervisor.poll_seconds = 0.02
-sys.exit(program.main(sys.argv[1:]))
+import pathlib, sys
+sys.path.insert(0, {program!r})
+from jupyter_supervisor import cli, layout, supervisor
+layout.CONFIG, layout.STATE = pathlib.Path({config!r}), pathlib.Path({state!r})
+supervisor.Supervisor.poll_seconds = 0.02
+sys.exit(cli.main(sys.argv[1:]))
 """
 
 
@@ -57,8 +62,10 @@ class Unit:
 @pytest.fixture
 def start(machine: Path) -> t.Iterator[t.Callable[[], Unit]]:
     launcher = machine / "launcher.py"
+    archive = machine / "jupyter-supervisor"
+    archive.write_bytes(build())
     launcher.write_text(
-        LAUNCHER.format(program=program.__file__, config=str(program.CONFIG), state=str(program.STATE)), "utf-8"
+        LAUNCHER.format(program=str(archive), config=str(layout.CONFIG), state=str(layout.STATE)), "utf-8"
     )
     units: list[Unit] = []
 
@@ -102,7 +109,7 @@ def test_starts_waits_for_the_answer_and_passes_the_code_on(
     assert "hidden" not in " ".join(run)
     assert (docker.directory / "environment").read_text() == "WORD=hidden\n"
     assert settings.token_file.read_text().strip() not in json.dumps(docker.calls)
-    assert program.was_healthy(settings, "a" * 64)
+    assert was_healthy(settings, "a" * 64)
     docker.end(137, OOMKilled=True)
     code, said = unit.end()
     assert code == 137
@@ -113,7 +120,7 @@ def test_takes_a_running_container_over(
     docker: Docker, server: Server, make_settings: MakeSettings, start: Start
 ) -> None:
     """Whatever it was started from: a supervisor that was killed must not cost anybody a kernel."""
-    docker.put_container(make_settings(port=server.port), labels={program.LABEL_SETTINGS: "older"})
+    docker.put_container(make_settings(port=server.port), labels={layout.LABEL_SETTINGS: "older"})
     unit = start()
     unit.await_line("READY=1")
     assert not docker.commands("run", "stop", "rm", "network")

@@ -15,10 +15,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from ansible_collections.gpulab.workstation.roles.jupyter.files import jupyter_supervisor as program
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import layout
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settings import (
+    Account,
+    Settings,
+    load_settings,
+)
 
 TOKEN = "a" * 48
-MakeSettings = t.Callable[..., program.Settings]
+MakeSettings = t.Callable[..., Settings]
 
 
 class Server:
@@ -84,11 +89,11 @@ class Docker:
         return t.cast("dict[str, t.Any]", json.loads((self.directory / "container").read_text()))
 
     def put_container(
-        self, settings: program.Settings, running: bool = True, labels: dict[str, str] | None = None
+        self, settings: Settings, running: bool = True, labels: dict[str, str] | None = None
     ) -> dict[str, t.Any]:
         container = {
             "Id": "c" * 64,
-            "Config": {"Labels": {program.LABEL_INSTANCE: settings.name, **(labels or {})}},
+            "Config": {"Labels": {layout.LABEL_INSTANCE: settings.name, **(labels or {})}},
             "State": {"Running": running, "Status": "running" if running else "exited", "ExitCode": 0},
             "HostConfig": {"PortBindings": {"8888/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(settings.port)}]}},
         }
@@ -108,8 +113,8 @@ class Docker:
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(program, "CONFIG", tmp_path / "etc")
-    monkeypatch.setattr(program, "STATE", tmp_path / "var")
+    monkeypatch.setattr(layout, "CONFIG", tmp_path / "etc")
+    monkeypatch.setattr(layout, "STATE", tmp_path / "var")
     return tmp_path
 
 
@@ -136,15 +141,15 @@ def server() -> t.Iterator[Server]:
 
 
 @pytest.fixture
-def account() -> program.Account:
-    return program.Account("ada", 1234, 1235, "/home/ada")
+def account() -> Account:
+    return Account("ada", 1234, 1235, "/home/ada")
 
 
 @pytest.fixture
 def make_settings(machine: Path) -> MakeSettings:
     """Settings of an instance of whoever runs the tests, written where the supervisor reads them."""
 
-    def make(**changes: t.Any) -> program.Settings:
+    def make(**changes: t.Any) -> Settings:
         settings = {
             "name": "keras",
             "enabled": True,
@@ -164,9 +169,9 @@ def make_settings(machine: Path) -> MakeSettings:
             "idle_minutes": 60,
             **changes,
         }
-        directory = program.CONFIG / str(settings["name"])
+        directory = layout.CONFIG / str(settings["name"])
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "settings.json").write_text(json.dumps(settings))
-        return program.load_settings(str(settings["name"]))
+        return load_settings(str(settings["name"]))
 
     return make

@@ -12,8 +12,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from ansible_collections.gpulab.workstation.roles.jupyter.files import jupyter_supervisor as program
-from ansible_collections.gpulab.workstation.tests.unit.roles.jupyter.conftest import TOKEN, Docker, MakeSettings, Server
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import layout
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.container import settings_hash
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.errors import EngineError
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.preflight import (
+    directory_problems,
+    instance_problems,
+    list_problems,
+    unit_states,
+)
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.server import busy_reasons
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settings import (
+    Account,
+    Settings,
+    find_account,
+)
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.status import status
+from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._jupyter.conftest import (
+    TOKEN,
+    Docker,
+    MakeSettings,
+    Server,
+)
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 LONG_AGO = "2026-11-20T12:00:00.123456Z"
@@ -54,21 +74,21 @@ def test_busy(
     terminals: list[dict[str, t.Any]],
     expected: list[str],
 ) -> None:
-    assert program.busy_reasons(kernels, sessions, terminals, 60, NOW) == expected
+    assert busy_reasons(kernels, sessions, terminals, 60, NOW) == expected
 
 
 @pytest.fixture
-def settings(docker: Docker, server: Server, make_settings: MakeSettings) -> program.Settings:
+def settings(docker: Docker, server: Server, make_settings: MakeSettings) -> Settings:
     """An instance that runs what is configured."""
     made = make_settings(port=server.port)
     made.token_file.write_text(TOKEN + "\n")
-    started_from = program.settings_hash(made, program.find_account(made.user))
-    docker.put_container(made, labels={program.LABEL_SETTINGS: started_from, program.LABEL_IMAGE: "sha256:one"})
+    started_from = settings_hash(made, find_account(made.user))
+    docker.put_container(made, labels={layout.LABEL_SETTINGS: started_from, layout.LABEL_IMAGE: "sha256:one"})
     return made
 
 
-def test_status_of_a_healthy_instance(settings: program.Settings) -> None:
-    assert program.status("keras") == {
+def test_status_of_a_healthy_instance(settings: Settings) -> None:
+    assert status("keras") == {
         "name": "keras",
         "url": f"http://127.0.0.1:{settings.port}/lab",
         "show_token": f"sudo cat {settings.token_file}",
@@ -82,13 +102,13 @@ def test_status_of_a_healthy_instance(settings: program.Settings) -> None:
 
 
 def test_status_says_what_waits_and_why(
-    settings: program.Settings, docker: Docker, server: Server, make_settings: MakeSettings
+    settings: Settings, docker: Docker, server: Server, make_settings: MakeSettings
 ) -> None:
     # Another port, too: the server is asked where it runs, not where it is to run.
     make_settings(port=1, memory="1g")
     (docker.directory / "image").write_text("sha256:two")
     server.answers["/api/kernels"] = [kernel("busy")]
-    found = program.status("keras")
+    found = status("keras")
     assert found["differs"] == ["older settings", "an older image"]
     assert found["url"] == f"http://127.0.0.1:{settings.port}/lab"
     assert found["pending"] == (
@@ -96,41 +116,41 @@ def test_status_says_what_waits_and_why(
     )
 
 
-def test_status_of_a_server_without_terminals(settings: program.Settings, server: Server) -> None:
+def test_status_of_a_server_without_terminals(settings: Settings, server: Server) -> None:
     del server.answers["/api/terminals"]
-    assert program.status("keras")["health"] == "healthy"
+    assert status("keras")["health"] == "healthy"
 
 
-def test_status_of_a_server_that_is_open_to_all(settings: program.Settings, server: Server) -> None:
+def test_status_of_a_server_that_is_open_to_all(settings: Settings, server: Server) -> None:
     server.is_open_to_all = True
-    assert program.status("keras")["refuses_wrong_token"] is False
+    assert status("keras")["refuses_wrong_token"] is False
 
 
-def test_status_when_the_token_was_changed_under_the_server(settings: program.Settings, server: Server) -> None:
+def test_status_when_the_token_was_changed_under_the_server(settings: Settings, server: Server) -> None:
     server.token = "b" * 48
-    assert "answered 403 to the token in its file" in program.status("keras")["health"]
+    assert "answered 403 to the token in its file" in status("keras")["health"]
 
 
 @pytest.mark.parametrize("has_answered", [True, False])
 def test_silence_counts_as_work_only_after_an_answer(
-    has_answered: bool, settings: program.Settings, docker: Docker, make_settings: MakeSettings
+    has_answered: bool, settings: Settings, docker: Docker, make_settings: MakeSettings
 ) -> None:
     container = docker.put_container(make_settings(port=1))
     if has_answered:
         settings.state.mkdir(parents=True)
         (settings.state / "healthy.json").write_text(f'{{"container": "{container["Id"]}"}}')
-    found = program.status("keras")
+    found = status("keras")
     assert found["health"].startswith("no answer")
     assert bool(found["busy"]) is has_answered
 
 
 def test_status_without_a_container_or_an_engine(docker: Docker, make_settings: MakeSettings) -> None:
     settings = make_settings()
-    assert program.status("keras")["health"] == "its container is not there"
+    assert status("keras")["health"] == "its container is not there"
     docker.put_container(settings, running=False)
-    assert program.status("keras")["health"] == "its container is exited"
+    assert status("keras")["health"] == "its container is exited"
     docker.down.touch()
-    assert "Cannot connect to the Docker daemon" in program.status("keras")["health"]
+    assert "Cannot connect to the Docker daemon" in status("keras")["health"]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +166,7 @@ def test_status_without_a_container_or_an_engine(docker: Docker, make_settings: 
 )
 def test_units(enabled: bool, active: str, expected: list[str], docker: Docker, make_settings: MakeSettings) -> None:
     docker.unit.write_text(f"ActiveState={active}\n")
-    states = program.unit_states([make_settings(enabled=enabled)])
+    states = unit_states([make_settings(enabled=enabled)])
     assert [state for state, names in states.items() if names] == expected
 
 
@@ -166,13 +186,13 @@ def test_units(enabled: bool, active: str, expected: list[str], docker: Docker, 
     ],
 )
 def test_list_problems(changes: list[dict[str, t.Any]], expected: str, make_settings: MakeSettings) -> None:
-    problems = program.list_problems([make_settings(**change) for change in changes], allow_plain_http=False)
+    problems = list_problems([make_settings(**change) for change in changes], allow_plain_http=False)
     assert len(problems) == (1 if expected else 0), problems
     assert expected in "".join(problems)
 
 
 def test_plain_http_can_be_allowed(make_settings: MakeSettings) -> None:
-    assert not program.list_problems([make_settings(bind_address="0.0.0.0")], allow_plain_http=True)  # noqa: S104
+    assert not list_problems([make_settings(bind_address="0.0.0.0")], allow_plain_http=True)  # noqa: S104
 
 
 def test_taken_port_names_the_process(make_settings: MakeSettings) -> None:
@@ -181,10 +201,10 @@ def test_taken_port_names_the_process(make_settings: MakeSettings) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         settings = make_settings(port=port, user="no-such-user")
-        (problem,) = program.instance_problems(settings, published=None)
+        (problem,) = instance_problems(settings, published=None)
         assert f"port {port} of 127.0.0.1 is taken by" in problem
         assert f"(process {os.getpid()})" in problem
-        assert not program.instance_problems(settings, published=settings.url), "its own port is no conflict"
+        assert not instance_problems(settings, published=settings.url), "its own port is no conflict"
 
 
 @pytest.mark.parametrize(
@@ -198,18 +218,18 @@ def test_taken_port_names_the_process(make_settings: MakeSettings) -> None:
     ],
 )
 def test_instance_problems(change: dict[str, t.Any], expected: str, make_settings: MakeSettings) -> None:
-    (problem,) = program.instance_problems(make_settings(port=0, user="no-such-user", **change), published=None)
+    (problem,) = instance_problems(make_settings(port=0, user="no-such-user", **change), published=None)
     assert expected in problem
 
 
 def test_directory_problems(make_settings: MakeSettings, machine: Path) -> None:
-    account = program.Account("ada", os.getuid() or 65534, os.getgid(), str(machine))
+    account = Account("ada", os.getuid() or 65534, os.getgid(), str(machine))
     (machine / "file").touch()
     machine.chmod(0o777)
-    assert "not an absolute path" in program.directory_problems(make_settings(workdir="notebooks"), account)[0]
-    assert "is not a directory" in program.directory_problems(make_settings(workdir="/dev/null"), account)[0]
-    assert "belongs to UID 0" in program.directory_problems(make_settings(workdir="/etc/gpulab-x"), account)[0]
-    assert "is root" in program.directory_problems(make_settings(), account._replace(uid=0))[0]
+    assert "not an absolute path" in directory_problems(make_settings(workdir="notebooks"), account)[0]
+    assert "is not a directory" in directory_problems(make_settings(workdir="/dev/null"), account)[0]
+    assert "belongs to UID 0" in directory_problems(make_settings(workdir="/etc/gpulab-x"), account)[0]
+    assert "is root" in directory_problems(make_settings(), account._replace(uid=0))[0]
 
 
 @pytest.mark.parametrize(
@@ -223,4 +243,4 @@ def test_directory_problems(make_settings: MakeSettings, machine: Path) -> None:
     ],
 )
 def test_an_engine_that_is_down_has_not_lost_its_containers(said: str, missing: bool) -> None:
-    assert program.EngineError(said).missing is missing
+    assert EngineError(said).missing is missing

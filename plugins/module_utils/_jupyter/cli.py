@@ -1,0 +1,36 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Keeps one notebook container running, and lets it run on while its engine restarts or is upgraded.
+
+    jupyter-supervisor run NAME        the main process of jupyter-NAME.service
+    jupyter-supervisor status NAME...  whether it answers, is what is configured, and is at work (prints JSON)
+
+A foreground `docker run` ends with the engine's connection, and its unit with it. So the container is started
+detached, and this process waits for its end. Where the engine goes away, it waits for the engine, then looks again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from .errors import OperatorError
+from .status import status
+from .supervisor import run
+
+
+def main(arguments: list[str]) -> int:
+    command, *rest = arguments or [""]
+    try:
+        if command == "run" and len(rest) == 1:
+            return run(rest[0])
+        if command == "status" and rest:
+            print(json.dumps([status(name) for name in rest], indent=2))
+            return 0
+    except OperatorError as failure:
+        print(failure, file=sys.stderr, flush=True)
+        return 1
+    print(__doc__, file=sys.stderr)
+    return 2

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Docker Engine through its own command, and what systemd says of units."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import typing as t
+
+from .errors import EngineError, OperatorError
+
+
+class Engine:
+    def call(self, *arguments: str, pass_fds: tuple[int, ...] = ()) -> str:
+        try:
+            done = subprocess.run(
+                ["docker", *arguments],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                check=False,
+                pass_fds=pass_fds,
+            )
+        except OSError as error:
+            raise EngineError(f"The docker command cannot be run: {error}") from error
+        if done.returncode != 0:
+            raise EngineError(done.stderr.strip() or f"docker {arguments[0]} failed with code {done.returncode}")
+        return done.stdout.strip()
+
+    def inspect(self, kind: str, name: str) -> dict[str, t.Any] | None:
+        try:
+            return t.cast("dict[str, t.Any]", json.loads(self.call(kind, "inspect", name))[0])
+        except EngineError as error:
+            if error.missing:
+                return None
+            raise
+
+    def version(self) -> str:
+        return self.call("version", "--format", "{{.Server.Version}}")
+
+    def image_id(self, image: str) -> str:
+        found = self.inspect("image", image)
+        if found is None:
+            raise OperatorError(
+                f"This machine has no image {image}: the role keras_image builds it, jupyter_image names another."
+            )
+        return str(found["Id"])
+
+
+def unit_properties(unit: str) -> dict[str, str]:
+    try:
+        shown = subprocess.run(
+            ["systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", unit],
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            check=True,
+        ).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise OperatorError(f"systemd does not answer: {error}") from error
+    return dict(line.split("=", 1) for line in shown.splitlines())
+
+
+def refuse_to_wake_engine() -> None:
+    """A question to a stopped engine would start it through docker.socket, under the hands of who stopped it."""
+    unit = unit_properties("docker.service")
+    if unit["LoadState"] == "loaded" and unit["ActiveState"] in ("inactive", "deactivating", "failed"):
+        raise EngineError(f"docker.service is {unit['ActiveState']}.")

@@ -1,0 +1,22 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Names and places that the parts of a notebook service agree on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CONFIG = Path("/etc/gpulab/jupyter")
+STATE = Path("/var/lib/gpulab/jupyter")
+PROC = Path("/proc")
+
+HOME_INSIDE = "/home/keras"
+TOKEN_INSIDE = "/run/secrets/jupyter_token"  # noqa: S105 (a path)
+PORT_INSIDE = 8888
+
+# Which instance a container belongs to, and what it was started from.
+LABEL_INSTANCE = "gpulab.workstation.jupyter"
+LABEL_SETTINGS = "gpulab.workstation.settings"
+LABEL_IMAGE = "gpulab.workstation.image"

@@ -1,0 +1,200 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What would keep notebooks from starting on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import ipaddress
+import os
+import re
+import socket
+import typing as t
+from pathlib import Path
+
+from . import layout
+from .container import base_url, labels
+from .engine import Engine, unit_properties
+from .errors import EngineError, OperatorError
+from .files import check_directory, run_as
+from .settings import Account, Settings, find_account, in_bytes, total_memory
+
+# The role sets these itself, and a token in the environment shows in `docker inspect`.
+RESERVED_ENVIRONMENT = {"HOME", "JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE"}
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+def port_problem(address: str, port: int) -> str:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        # As the engine does: connections that linger after a restart do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                holders = " and ".join(listeners(port)) or "a process that cannot be seen"
+                return f"port {port} of {address} is taken by {holders}"
+            return f"port {port} of {address} cannot be used: {error.strerror}"
+    return ""
+
+
+def listeners(port: int) -> list[str]:
+    """Who listens there: `nginx (process 812)`, or the container for which Docker does."""
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            for line in (layout.PROC / "net" / table).read_text().splitlines()[1:]:
+                fields = line.split()
+                # Columns of proc_net_tcp(5): local address, state (0A is LISTEN), inode.
+                if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                    inodes.add(f"socket:[{fields[9]}]")
+    found = set()
+    for link in layout.PROC.glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(link) in inodes:
+                process = link.parent.parent
+                found.add(f"{(process / 'comm').read_text().strip()} (process {process.name})")
+    if any(name.startswith("docker-proxy") for name in found):
+        with contextlib.suppress(EngineError):
+            published = Engine().call("ps", "--filter", f"publish={port}", "--format", "{{.Names}}").split()
+            found = {f"the container {name}" for name in published} or found
+    return sorted(found)
+
+
+def list_problems(instances: list[Settings], allow_plain_http: bool) -> list[str]:
+    """What is wrong with the list itself, on any machine."""
+    problems = [
+        f"`{instance.name}` cannot name an instance, because a unit and a container are named after it: use up to 40 "
+        f"lower-case letters, digits and hyphens, a letter or digit first."
+        for instance in instances
+        if not NAME.fullmatch(instance.name)
+    ]
+    enabled = [instance for instance in instances if instance.enabled]
+    for key, among in (("name", instances), ("port", enabled)):
+        values = [str(getattr(instance, key)) for instance in among]
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            problems.append(f"Every instance needs a `{key}` of its own, and several have {', '.join(twice)}.")
+    for instance in enabled:
+        try:
+            loopback = ipaddress.ip_address(instance.bind_address).is_loopback
+        except ValueError:
+            problems.append(f"Instance {instance.name}: its `bind_address` {instance.bind_address} is no IP address.")
+            continue
+        if not loopback and not allow_plain_http:
+            problems.append(
+                f"Instance {instance.name}: on its `bind_address` {instance.bind_address}, others in the network can "
+                f"read the token and every cell, because the server speaks plain HTTP. Use 127.0.0.1 and a tunnel by "
+                f"SSH, or, in a network that you trust, set jupyter_allow_plain_http to true."
+            )
+    return problems
+
+
+def instance_problems(instance: Settings, published: str | None) -> list[str]:
+    """What keeps one instance from starting here. The port at which its container is published already is its own."""
+    problems = []
+    reserved = RESERVED_ENVIRONMENT & set(instance.environment)
+    if reserved:
+        problems.append(
+            f"its `environment` sets {', '.join(sorted(reserved))}, which the role sets itself; leave it out"
+        )
+    for key, value in instance.environment.items():
+        if not VARIABLE.fullmatch(key) or "\n" in value:
+            problems.append(f"Docker cannot pass on {key!r} of its `environment`: a name is one word, a value one line")
+    for key in ("memory", "shm_size"):
+        try:
+            in_bytes(getattr(instance, key), total_memory())
+        except OperatorError as error:
+            problems.append(f"its `{key}`: {error}")
+    if published != instance.url:
+        problem = port_problem(instance.bind_address, instance.port)
+        if problem:
+            problems.append(f"{problem}; give it another `port`, or stop that")
+    # A user who is missing is reported beside these, and may be created.
+    with contextlib.suppress(OperatorError):
+        problems += directory_problems(instance, find_account(instance.user))
+    return problems
+
+
+def directory_problems(instance: Settings, account: Account) -> list[str]:
+    if account.uid == 0:
+        return ["its `user` is root, with whose rights no notebook runs; name another"]
+    problems = []
+    for key, directory in instance.directories(account).items():
+        if not directory.startswith("/"):
+            problems.append(f"its `{key}` {directory} is not an absolute path")
+        elif getattr(instance, key):
+            try:
+                run_as(account, functools.partial(check_directory, directory))
+            except OperatorError as error:
+                problems.append(
+                    f"{account.name} cannot write to its `{key}` {directory}: {error}; change that, or the key"
+                )
+    return problems
+
+
+def unit_states(instances: list[Settings]) -> dict[str, list[str]]:
+    """The names of instances by what is to be done about their units."""
+    states: dict[str, list[str]] = {"active": [], "failed": [], "settled": [], "to_start": [], "to_stop": []}
+    for instance in instances:
+        unit = unit_properties(instance.unit)
+        if not instance.enabled:
+            if unit["LoadState"] == "loaded" and (unit["ActiveState"], unit["UnitFileState"]) != (
+                "inactive",
+                "disabled",
+            ):
+                states["to_stop"].append(instance.name)
+            continue
+        if unit["ActiveState"] in ("active", "failed"):
+            states[unit["ActiveState"]].append(instance.name)
+        is_settled = (unit["ActiveState"], unit["UnitFileState"]) == ("active", "enabled")
+        states["settled" if is_settled else "to_start"].append(instance.name)
+    return states
+
+
+def preflight(instances: list[dict[str, t.Any]], allow_plain_http: bool) -> dict[str, t.Any]:
+    listed = [Settings.parse(instance) for instance in instances]
+    problems = list_problems(listed, allow_plain_http)
+    if not Path("/run/systemd/system").is_dir():
+        problems.append("systemd is not the first process of this machine, and notebooks run as its units.")
+    if problems:
+        return {"problems": problems}
+
+    engine, engine_error = Engine(), ""
+    published: dict[str, str] = {}
+    missing_images: list[str] = []
+    wanted = [instance for instance in listed if instance.enabled]
+    try:
+        engine.version()
+        for instance in wanted:
+            container = engine.inspect("container", instance.container)
+            if container and container["State"]["Running"] and layout.LABEL_INSTANCE in labels(container):
+                published[instance.name] = base_url(container)
+        images = {instance.image for instance in wanted}
+        missing_images = sorted(image for image in images if engine.inspect("image", image) is None)
+    except EngineError as error:
+        engine_error = str(error)
+
+    missing_users = set()
+    for instance in wanted:
+        found = instance_problems(instance, published.get(instance.name))
+        problems += [f"Instance {instance.name}: {problem}." for problem in found]
+        try:
+            find_account(instance.user)
+        except OperatorError:
+            missing_users.add(instance.user)
+    directories = [layout.CONFIG / instance.name for instance in wanted]
+    return {
+        "problems": problems,
+        "engine_error": engine_error,
+        "missing_images": missing_images,
+        "missing_users": sorted(missing_users),
+        "missing_directories": [str(directory) for directory in directories if not directory.is_dir()],
+        "units": unit_states(listed),
+    }

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One instance, as configured, and the user whom it runs as."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import typing as t
+from pathlib import Path
+
+from . import layout
+from .errors import OperatorError
+
+SIZE = re.compile(r"(\d+)([bkmg%]?)", re.I)
+UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+
+
+class Account(t.NamedTuple):
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+class Settings(t.NamedTuple):
+    """One instance, as in settings.json: an element of jupyter_instances with its defaults filled in."""
+
+    name: str
+    enabled: bool
+    image: str
+    user: str
+    bind_address: str
+    port: int
+    workdir: str
+    home: str
+    memory: str
+    cpus: float
+    shm_size: str
+    pids_limit: int
+    environment: dict[str, str]
+    start_timeout: int
+    stop_timeout: int
+    idle_minutes: int
+
+    @classmethod
+    def parse(cls, raw: dict[str, t.Any]) -> Settings:
+        # Values that came through an inventory or the command line may be text.
+        kinds: dict[str, t.Callable[[t.Any], t.Any]] = {"enabled": bool, "port": int, "cpus": float}
+        kinds["environment"] = lambda values: {str(key): str(value) for key, value in values.items()}
+        kinds.update(dict.fromkeys(("pids_limit", "start_timeout", "stop_timeout", "idle_minutes"), int))
+        return cls(**{key: kinds.get(key, str)(value) for key, value in raw.items()})
+
+    @property
+    def container(self) -> str:
+        return f"jupyter-{self.name}"
+
+    @property
+    def unit(self) -> str:
+        return f"jupyter-{self.name}.service"
+
+    @property
+    def url(self) -> str:
+        return url_of(self.bind_address, self.port)
+
+    @property
+    def token_file(self) -> Path:
+        return layout.CONFIG / self.name / "token"
+
+    @property
+    def state(self) -> Path:
+        return layout.STATE / self.name
+
+    def directories(self, account: Account) -> dict[str, str]:
+        """On this machine. `~` is the home of the instance's user, not of root."""
+        paths = {"workdir": self.workdir, "home": self.home or str(self.state / "home")}
+        return {
+            key: account.home + path[1:] if path == "~" or path.startswith("~/") else path
+            for key, path in paths.items()
+        }
+
+
+def load_settings(name: str) -> Settings:
+    path = layout.CONFIG / name / "settings.json"
+    try:
+        return Settings.parse(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise OperatorError(f"{path} is missing: add an instance {name} to jupyter_instances.") from None
+    except (OSError, ValueError, TypeError) as error:
+        raise OperatorError(f"{path} cannot be used ({error}). Run the role jupyter again, which writes it.") from error
+
+
+def find_account(user: str) -> Account:
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise OperatorError(
+            f"This machine has no user {user}: create it, or name another as `user` of the instance."
+        ) from None
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
+
+
+def total_memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def in_bytes(size: str, total: int) -> int:
+    match = SIZE.fullmatch(size)
+    if match is None:
+        raise OperatorError(f"{size} is no size; write 16g or 512m, or a share of the machine's memory like 75%")
+    number, unit = int(match.group(1)), match.group(2).lower()
+    return total * number // 100 if unit == "%" else number * UNITS[unit]
+
+
+def host_and_port(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def url_of(address: str, port: int) -> str:
+    """Where this machine itself reaches what is published there."""
+    anywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+    return f"http://{host_and_port(anywhere.get(address, address), port)}"

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an observer finds of an instance now."""
+
+from __future__ import annotations
+
+import secrets
+import typing as t
+
+from . import layout
+from .container import base_url, labels, settings_hash
+from .engine import Engine
+from .errors import OperatorError
+from .server import NoAnswerError, ask_busy, request, version_at
+from .settings import Settings, find_account, load_settings
+from .supervisor import was_healthy
+
+
+def status(name: str) -> dict[str, t.Any]:
+    """What an observer finds now. `differs` says what a restart would bring, `busy` what it would destroy."""
+    settings = load_settings(name)
+    result: dict[str, t.Any] = {
+        "name": name,
+        "url": f"{settings.url}/lab",
+        "show_token": f"sudo cat {settings.token_file}",
+        "health": "",
+        "version": "",
+        "refuses_wrong_token": False,
+        "differs": [],
+        "busy": [],
+        "pending": "",
+    }
+    try:
+        container = Engine().inspect("container", settings.container)
+        if container is None or not container["State"]["Running"]:
+            result["health"] = f"its container is {container['State']['Status'] if container else 'not there'}"
+            return result
+        url = base_url(container)
+        result["url"] = f"{url}/lab"
+        result["differs"] = differences(settings, container)
+        answer(settings, container, url, result)
+    except OperatorError as error:
+        result["health"] = str(error)
+    if result["differs"]:
+        because = f", because {', '.join(result['busy'])}" if result["busy"] else ""
+        result["pending"] = f"Instance {name} runs with {' and '.join(result['differs'])}{because}."
+    return result
+
+
+def differences(settings: Settings, container: dict[str, t.Any]) -> list[str]:
+    started_from = labels(container)
+    found = []
+    if started_from.get(layout.LABEL_SETTINGS) != settings_hash(settings, find_account(settings.user)):
+        found.append("older settings")
+    if started_from.get(layout.LABEL_IMAGE) != Engine().image_id(settings.image):
+        found.append("an older image")
+    return found
+
+
+def answer(settings: Settings, container: dict[str, t.Any], url: str, result: dict[str, t.Any]) -> None:
+    """Fills in what the server itself says."""
+    try:
+        result["version"] = version_at(url)
+        result["refuses_wrong_token"] = request(f"{url}/api/status", secrets.token_hex(8))[0] == 403
+        token = settings.token_file.read_text(encoding="utf-8").strip()
+        result["busy"] = ask_busy(url, token, settings.idle_minutes)
+        result["health"] = "healthy"
+    except (NoAnswerError, OSError) as error:
+        result["health"] = f"no answer: {error}"
+        if was_healthy(settings, container["Id"]):
+            result["busy"] = [f"it answered before and does not say now what runs in it ({error})"]
