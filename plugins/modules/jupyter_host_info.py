@@ -97,10 +97,10 @@ missing_directories:
 units:
   description: >-
     The names of instances by what is to be done about their units, C(to_start), C(to_stop) or nothing (C(settled)), and
-    by what they are, C(active) or C(failed).
+    by what they are, C(active) or C(failed). C(unlisted) are those that are on the host and not among O(instances).
   returned: success
   type: dict
-  sample: {"active": ["keras"], "failed": [], "settled": ["keras"], "to_start": [], "to_stop": []}
+  sample: {"active": ["keras"], "failed": [], "settled": ["keras"], "to_start": [], "to_stop": [], "unlisted": []}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -73,6 +73,10 @@ instances:
       description: What a restart would destroy. A reason each.
       type: list
       elements: str
+    failed:
+      description: >-
+        Why what is configured was given up for what ran before, and is not tried again by itself. Empty where it was not.
+      type: str
     pending:
       description: RV(instances[].differs) and RV(instances[].busy) in a sentence. Empty where nothing differs.
       type: str
@@ -84,6 +88,7 @@ instances:
       version: 2.21.1
       refuses_wrong_token: true
       differs: [an older image]
+      failed: ""
       busy: [Untitled.ipynb runs a cell]
       pending: Instance keras runs with an older image, because Untitled.ipynb runs a cell.
 """

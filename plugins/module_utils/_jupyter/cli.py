@@ -6,6 +6,7 @@
 
     jupyter-supervisor run NAME        the main process of jupyter-NAME.service
     jupyter-supervisor status NAME...  whether it answers, is what is configured, and is at work (prints JSON)
+    jupyter-supervisor remove NAME     take away what was made for an instance; the user's files stay
 
 A foreground `docker run` ends with the engine's connection, and its unit with it. So the container is started
 detached, and this process waits for its end. Where the engine goes away, it waits for the engine, then looks again.
@@ -17,6 +18,7 @@ import json
 import sys
 
 from .errors import OperatorError
+from .removal import remove
 from .status import status
 from .supervisor import run
 
@@ -28,6 +30,9 @@ def main(arguments: list[str]) -> int:
             return run(rest[0])
         if command == "status" and rest:
             print(json.dumps([status(name) for name in rest], indent=2))
+            return 0
+        if command == "remove" and len(rest) == 1:
+            remove(rest[0])
             return 0
     except OperatorError as failure:
         print(failure, file=sys.stderr, flush=True)

@@ -14,21 +14,30 @@ from .errors import EngineError, OperatorError
 
 
 class Engine:
-    def call(self, *arguments: str, pass_fds: tuple[int, ...] = ()) -> str:
+    def run(self, *arguments: str, pass_fds: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
         try:
-            done = subprocess.run(
+            return subprocess.run(
                 ["docker", *arguments],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 encoding="utf-8",
+                errors="replace",
                 check=False,
                 pass_fds=pass_fds,
             )
         except OSError as error:
             raise EngineError(f"The docker command cannot be run: {error}") from error
+
+    def call(self, *arguments: str, pass_fds: tuple[int, ...] = ()) -> str:
+        done = self.run(*arguments, pass_fds=pass_fds)
         if done.returncode != 0:
             raise EngineError(done.stderr.strip() or f"docker {arguments[0]} failed with code {done.returncode}")
         return done.stdout.strip()
+
+    def logs(self, container: str, lines: int) -> str:
+        """What it wrote last, to either of its outputs; empty where there is no such container."""
+        done = self.run("logs", "--tail", str(lines), container)
+        return (done.stdout + done.stderr).strip() if done.returncode == 0 else ""
 
     def inspect(self, kind: str, name: str) -> dict[str, t.Any] | None:
         try:
@@ -42,12 +51,8 @@ class Engine:
         return self.call("version", "--format", "{{.Server.Version}}")
 
     def image_id(self, image: str) -> str:
-        found = self.inspect("image", image)
-        if found is None:
-            raise OperatorError(
-                f"This machine has no image {image}: the role keras_image builds it, jupyter_image names another."
-            )
-        return str(found["Id"])
+        """Empty where the engine has no such image."""
+        return str((self.inspect("image", image) or {}).get("Id", ""))
 
 
 def unit_properties(unit: str) -> dict[str, str]:

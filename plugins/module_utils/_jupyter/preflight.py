@@ -155,7 +155,9 @@ def unit_states(instances: list[Settings]) -> dict[str, list[str]]:
             states[unit["ActiveState"]].append(instance.name)
         is_settled = (unit["ActiveState"], unit["UnitFileState"]) == ("active", "enabled")
         states["settled" if is_settled else "to_start"].append(instance.name)
-    return states
+    listed = {instance.name for instance in instances}
+    found = {path.parent.name for path in layout.CONFIG.glob("*/settings.json")}
+    return {**states, "unlisted": sorted(found - listed)}
 
 
 def preflight(instances: list[dict[str, t.Any]], allow_plain_http: bool) -> dict[str, t.Any]:

@@ -26,6 +26,8 @@ PARTS = (
     "errors",
     "files",
     "layout",
+    "records",
+    "removal",
     "server",
     "settings",
     "status",

@@ -13,9 +13,9 @@ from . import layout
 from .container import base_url, labels, settings_hash
 from .engine import Engine
 from .errors import OperatorError
+from .records import Version, was_healthy, why_failed
 from .server import NoAnswerError, ask_busy, request, version_at
 from .settings import Settings, find_account, load_settings
-from .supervisor import was_healthy
 
 
 def status(name: str) -> dict[str, t.Any]:
@@ -30,6 +30,7 @@ def status(name: str) -> dict[str, t.Any]:
         "refuses_wrong_token": False,
         "differs": [],
         "busy": [],
+        "failed": "",
         "pending": "",
     }
     try:
@@ -39,22 +40,24 @@ def status(name: str) -> dict[str, t.Any]:
             return result
         url = base_url(container)
         result["url"] = f"{url}/lab"
-        result["differs"] = differences(settings, container)
+        wanted = Version(settings, Engine().image_id(settings.image))
+        result["differs"] = differences(wanted, container)
+        result["failed"] = why_failed(wanted) if result["differs"] else ""
         answer(settings, container, url, result)
     except OperatorError as error:
         result["health"] = str(error)
-    if result["differs"]:
+    if result["differs"] and not result["failed"]:
         because = f", because {', '.join(result['busy'])}" if result["busy"] else ""
         result["pending"] = f"Instance {name} runs with {' and '.join(result['differs'])}{because}."
     return result
 
 
-def differences(settings: Settings, container: dict[str, t.Any]) -> list[str]:
+def differences(wanted: Version, container: dict[str, t.Any]) -> list[str]:
     started_from = labels(container)
     found = []
-    if started_from.get(layout.LABEL_SETTINGS) != settings_hash(settings, find_account(settings.user)):
+    if started_from.get(layout.LABEL_SETTINGS) != settings_hash(wanted.settings, find_account(wanted.settings.user)):
         found.append("older settings")
-    if started_from.get(layout.LABEL_IMAGE) != Engine().image_id(settings.image):
+    if started_from.get(layout.LABEL_IMAGE) != wanted.image:
         found.append("an older image")
     return found
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -19,7 +18,8 @@ from . import layout
 from .container import base_url, container_options, labels, settings_hash
 from .engine import Engine, refuse_to_wake_engine
 from .errors import EngineError, OperatorError
-from .files import prepare, replace_file
+from .files import prepare
+from .records import Version, last_healthy, note_failed, note_healthy, was_healthy, why_failed
 from .server import NoAnswerError, version_at
 from .settings import Settings, find_account, in_bytes, load_settings, total_memory
 
@@ -50,8 +50,6 @@ class Supervisor:
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.settings = settings
         self.engine = engine
-        self.account = find_account(settings.user)
-        self.healthy_record = settings.state / "healthy.json"
         self.is_ready = False
 
     def run(self) -> int:
@@ -66,14 +64,16 @@ class Supervisor:
         if container and container["State"]["Running"]:
             identity = str(container["Id"])
             say(f"Container {identity[:12]} runs already: taking it over.")
+            wanted = self.wanted()
+            self.await_health(identity, wanted if wanted.is_in(container) else None)
         else:
-            if container:
-                self.engine.call("rm", self.settings.container)
-            identity = self.start()
-        self.await_health(identity)
+            identity = self.start_or_roll_back()
         self.is_ready = True
         notify("READY=1", f"STATUS=Container {identity[:12]} runs")
         return self.await_end(identity)
+
+    def wanted(self) -> Version:
+        return Version(self.settings, self.engine.image_id(self.settings.image))
 
     def await_engine(self) -> None:
         waiting = False
@@ -92,28 +92,57 @@ class Supervisor:
                     say("Docker Engine answers again.")
                 return
 
-    def start(self) -> str:
-        settings, engine = self.settings, self.engine
-        image = engine.image_id(settings.image)
-        prepare(settings, self.account)
+    def start_or_roll_back(self) -> str:
+        """Start what is configured; where that does not become healthy, what was healthy before it."""
+        wanted, previous = self.wanted(), last_healthy(self.settings)
+        if previous is None or previous.name == wanted.name:
+            return self.start(wanted)
+        reason = why_failed(wanted)
+        if not reason:
+            try:
+                return self.start(wanted)
+            except OperatorError as error:
+                # An engine that went away meanwhile says nothing about a version.
+                self.engine.version()
+                reason = f"{error}{self.last_words()}"
+                note_failed(wanted, reason)
+        say(f"What is configured did not become healthy: {reason}")
+        say("Rolling back to what ran before.")
+        return self.start(previous)
+
+    def start(self, version: Version) -> str:
+        """Returns when the server in the new container has answered."""
+        engine, settings = self.engine, version.settings
+        self.settings, account = settings, find_account(settings.user)
+        if not version.image:
+            raise OperatorError(
+                f"This machine has no image {settings.image}: the role keras_image builds it, "
+                f"jupyter_image names another."
+            )
+        if engine.inspect("container", settings.container):
+            engine.call("rm", settings.container)
+        prepare(settings, account)
         if engine.inspect("network", settings.container) is None:
             engine.call("network", "create", "--label", f"{layout.LABEL_INSTANCE}={settings.name}", settings.container)
+        # By its name, which is what `docker ps` shows, where that still stands for it.
+        image = settings.image if engine.image_id(settings.image) == version.image else version.image
         memory = str(in_bytes(settings.memory, total_memory()))
         with environment_file(settings.environment) as descriptor:
             identity = engine.call(
                 *("run", "--detach", "--pull", "never"),
-                *container_options(settings, self.account, memory),
+                *container_options(settings, account, memory),
                 *("--env-file", f"/proc/self/fd/{descriptor}"),
                 *("--label", f"{layout.LABEL_INSTANCE}={settings.name}"),
-                *("--label", f"{layout.LABEL_SETTINGS}={settings_hash(settings, self.account)}"),
-                *("--label", f"{layout.LABEL_IMAGE}={image}"),
-                settings.image,
+                *("--label", f"{layout.LABEL_SETTINGS}={settings_hash(settings, account)}"),
+                *("--label", f"{layout.LABEL_IMAGE}={version.image}"),
+                image,
                 pass_fds=(descriptor,),
             )
-        say(f"Started container {identity[:12]} from {settings.image} ({image}).")
+        say(f"Started container {identity[:12]} from {settings.image} ({version.image}).")
+        self.await_health(identity, version)
         return identity
 
-    def await_health(self, identity: str) -> None:
+    def await_health(self, identity: str, version: Version | None) -> None:
         """Wait for the first answer. One that has answered before is not judged again: it may be at work."""
         if was_healthy(self.settings, identity):
             return
@@ -125,20 +154,18 @@ class Supervisor:
                 raise OperatorError(self.obituary(container))
             url = base_url(container)
             try:
-                version = version_at(url)
+                answer = version_at(url)
             except NoAnswerError as error:
                 if time.monotonic() > deadline:
                     self.stop()
                     raise OperatorError(
                         f"The container is stopped, because {url}/api did not answer within "
-                        f"{self.settings.start_timeout} seconds ({error}). Its own lines are above; "
-                        f"jupyter_start_timeout gives it more time."
+                        f"{self.settings.start_timeout} seconds ({error}). jupyter_start_timeout gives it more time."
                     ) from None
                 time.sleep(self.poll_seconds / 2)
             else:
-                self.settings.state.mkdir(parents=True, exist_ok=True)
-                replace_file(self.healthy_record, json.dumps({"container": identity}) + "\n", 0o644)
-                say(f"Jupyter Server {version} answers at {url}.")
+                note_healthy(self.settings, identity, version)
+                say(f"Jupyter Server {answer} answers at {url}.")
                 return
 
     def await_end(self, identity: str) -> int:
@@ -164,6 +191,11 @@ class Supervisor:
             text += f" It reached its memory limit of {self.settings.memory}: raise `memory` of the instance."
         return text
 
+    def last_words(self) -> str:
+        """For somebody who reads them elsewhere than in the journal."""
+        lines = self.engine.logs(self.settings.container, 15)
+        return f" The last that it said:\n{lines}" if lines else ""
+
     def stop(self) -> None:
         self.engine.call("stop", "-t", str(self.settings.stop_timeout), self.settings.container)
 
@@ -177,14 +209,6 @@ def environment_file(environment: dict[str, str]) -> t.Iterator[int]:
         file.flush()
         file.seek(0)
         yield file.fileno()
-
-
-def was_healthy(settings: Settings, identity: str) -> bool:
-    try:
-        record = json.loads((settings.state / "healthy.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return bool(record.get("container") == identity)
 
 
 def run(name: str) -> int:

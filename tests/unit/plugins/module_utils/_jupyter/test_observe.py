@@ -97,6 +97,7 @@ def test_status_of_a_healthy_instance(settings: Settings) -> None:
         "refuses_wrong_token": True,
         "differs": [],
         "busy": [],
+        "failed": "",
         "pending": "",
     }
 

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import layout
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.program import build
-from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.supervisor import was_healthy
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.records import was_healthy
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.status import status
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._jupyter.conftest import (
     Docker,
     MakeSettings,
@@ -229,6 +230,76 @@ def test_container_that_ends_before_it_answers(docker: Docker, make_settings: Ma
     code, said = unit.end()
     assert code == 1
     assert "ended with code 1." in said
+
+
+def test_rolls_back_what_does_not_become_healthy(
+    docker: Docker, server: Server, make_settings: MakeSettings, start: Start
+) -> None:
+    good = make_settings(port=server.port, environment={"WORD": "before"})
+
+    def run_until_ready() -> str:
+        unit = start()
+        unit.await_line("READY=1")
+        docker.end(0)
+        return unit.end()[1]
+
+    run_until_ready()
+    (docker.directory / "image").write_text("sha256:two")
+    make_settings(port=1, start_timeout=0, environment={"WORD": "after"})
+    said = run_until_ready()
+    assert "Rolling back" in said
+    container = docker.container()
+    assert container["Config"]["Labels"][layout.LABEL_IMAGE] == "sha256:one"
+    assert (docker.directory / "environment").read_text() == "WORD=before\n"
+    assert docker.commands("run")[-1][-1] == "sha256:one"
+
+    # Neither a crash nor a reboot tries it again.
+    runs = len(docker.commands("run"))
+    docker.put_container(good, labels=container["Config"]["Labels"])
+    found = status("keras")
+    assert "/src is not writable" in found["failed"]
+    assert found["differs"] == ["older settings", "an older image"]
+    assert found["pending"] == ""
+    docker.end(0)
+    run_until_ready()
+    assert len(docker.commands("run")) == runs + 1
+
+    # Another change is another version.
+    make_settings(port=server.port, environment={"WORD": "mended"})
+    assert "Rolling back" not in run_until_ready()
+    assert (docker.directory / "environment").read_text() == "WORD=mended\n"
+
+
+def test_rolls_back_to_what_ran_where_the_image_is_gone(
+    docker: Docker, server: Server, make_settings: MakeSettings, start: Start
+) -> None:
+    make_settings(port=server.port)
+    unit = start()
+    unit.await_line("READY=1")
+    docker.end(0)
+    unit.end()
+    make_settings(port=server.port, image="keras:gone")
+    unit = start()
+    unit.await_line("READY=1")
+    assert docker.commands("run")[-1][-1] == "keras:cpu"
+
+
+def test_does_not_blame_a_version_for_the_engine(
+    docker: Docker, server: Server, make_settings: MakeSettings, start: Start
+) -> None:
+    settings = make_settings(port=server.port)
+    unit = start()
+    unit.await_line("READY=1")
+    docker.end(0)
+    unit.end()
+    make_settings(port=1, memory="50%")
+    unit = start()
+    unit.await_line("STATUS=Waiting for the server to answer")
+    docker.down.touch()
+    code, said = unit.end()
+    assert code == 1
+    assert "Cannot connect" in said
+    assert not (settings.state / "failed.json").exists()
 
 
 def test_stop_while_starting_ends_the_container(docker: Docker, make_settings: MakeSettings, start: Start) -> None:

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An instance's versions, and what is remembered of them: the last that became healthy, and the one that did not.
+
+healthy.json holds a version whole, so that it can be started again; failed.json only names one, so that it is not
+tried again by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from . import layout
+from .container import labels, settings_hash
+from .files import replace_file
+from .settings import Settings, find_account
+
+
+class Version(t.NamedTuple):
+    """What a container is started from: settings, and the ID of the image (empty where the engine has none)."""
+
+    settings: Settings
+    image: str
+
+    @property
+    def name(self) -> str:
+        return f"{settings_hash(self.settings, find_account(self.settings.user))} {self.image}"
+
+    def is_in(self, container: dict[str, t.Any]) -> bool:
+        started_from = labels(container)
+        return self.name == f"{started_from.get(layout.LABEL_SETTINGS)} {started_from.get(layout.LABEL_IMAGE)}"
+
+
+def read(settings: Settings, record: str) -> dict[str, t.Any]:
+    try:
+        content = json.loads((settings.state / f"{record}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def write(settings: Settings, record: str, content: dict[str, t.Any]) -> None:
+    settings.state.mkdir(parents=True, exist_ok=True)
+    # As settings.json: the environment of an instance is nobody else's business.
+    replace_file(settings.state / f"{record}.json", json.dumps(content) + "\n", 0o600)
+
+
+def note_healthy(settings: Settings, identity: str, version: Version | None) -> None:
+    """A version of None is one that is known no more, and that nothing can go back to."""
+    content: dict[str, t.Any] = {"container": identity}
+    if version:
+        content.update(image=version.image, settings=version.settings._asdict())
+        if why_failed(version):
+            (settings.state / "failed.json").unlink()
+    write(settings, "healthy", content)
+
+
+def was_healthy(settings: Settings, identity: str) -> bool:
+    return bool(read(settings, "healthy").get("container") == identity)
+
+
+def last_healthy(settings: Settings) -> Version | None:
+    record = read(settings, "healthy")
+    try:
+        # What an older version of this program did not know is as it is now.
+        known = {key: value for key, value in record["settings"].items() if key in Settings._fields}
+        return Version(Settings.parse({**settings._asdict(), **known}), str(record["image"]))
+    except (KeyError, AttributeError, TypeError, ValueError):
+        return None
+
+
+def note_failed(version: Version, reason: str) -> None:
+    write(version.settings, "failed", {"version": version.name, "reason": reason})
+
+
+def why_failed(version: Version) -> str:
+    """Why this version was given up. Empty where it was not."""
+    record = read(version.settings, "failed")
+    return str(record.get("reason", "")) if record.get("version") == version.name else ""
