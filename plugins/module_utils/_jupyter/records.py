@@ -49,8 +49,8 @@ def write(settings: Settings, record: str, content: dict[str, t.Any]) -> None:
 
 
 def note_healthy(settings: Settings, identity: str, version: Version | None) -> None:
-    """A version of None is one that is known no more, and that nothing can go back to."""
-    content: dict[str, t.Any] = {"container": identity}
+    """Without a version, which is then not known, what there is to go back to stays as it is."""
+    content = {**read(settings, "healthy"), "container": identity}
     if version:
         content.update(image=version.image, settings=version.settings._asdict())
         if why_failed(version):

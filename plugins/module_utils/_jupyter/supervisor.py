@@ -64,8 +64,10 @@ class Supervisor:
         if container and container["State"]["Running"]:
             identity = str(container["Id"])
             say(f"Container {identity[:12]} runs already: taking it over.")
-            wanted = self.wanted()
-            self.await_health(identity, wanted if wanted.is_in(container) else None)
+            running = Version(self.settings, labels(container).get(layout.LABEL_IMAGE, ""))
+            # Something to go back to is better than nothing where an older version of this program started it.
+            is_known = running.is_in(container) or last_healthy(self.settings) is None
+            self.await_health(identity, running if is_known else None)
         else:
             identity = self.start_or_roll_back()
         self.is_ready = True
@@ -145,6 +147,7 @@ class Supervisor:
     def await_health(self, identity: str, version: Version | None) -> None:
         """Wait for the first answer. One that has answered before is not judged again: it may be at work."""
         if was_healthy(self.settings, identity):
+            note_healthy(self.settings, identity, version)
             return
         notify("STATUS=Waiting for the server to answer")
         deadline = time.monotonic() + self.settings.start_timeout

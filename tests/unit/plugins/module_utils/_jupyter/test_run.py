@@ -284,6 +284,23 @@ def test_rolls_back_to_what_ran_where_the_image_is_gone(
     assert docker.commands("run")[-1][-1] == "keras:cpu"
 
 
+def test_rolls_back_to_what_an_older_version_of_the_program_started(
+    docker: Docker, server: Server, make_settings: MakeSettings, start: Start
+) -> None:
+    settings = make_settings(port=server.port)
+    settings.state.mkdir(parents=True)
+    container = docker.put_container(settings, labels={layout.LABEL_IMAGE: "sha256:one"})
+    (settings.state / "healthy.json").write_text(json.dumps({"container": container["Id"]}))
+    unit = start()
+    unit.await_line("READY=1")
+    docker.end(0)
+    unit.end()
+    make_settings(port=1, start_timeout=0)
+    (docker.directory / "image").write_text("sha256:two")
+    start().await_line("READY=1")
+    assert docker.commands("run")[-1][-1] == "sha256:one"
+
+
 def test_does_not_blame_a_version_for_the_engine(
     docker: Docker, server: Server, make_settings: MakeSettings, start: Start
 ) -> None:
