@@ -8,11 +8,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: jupyter_info
-short_description: See whether notebook services answer, are what is configured, and are at work
+short_description: See whether notebook services answer, are what is configured, are at work, and are backed up
 version_added: "0.2.0"
 description:
-  - Asks each notebook's own server, with its token, which stays on the host.
-  - A notebook that does not answer does not fail the task. RV(instances[].health) says what is wrong.
+  - Asks each notebook's own server, with its token, which stays on the host. With O(probe=kernel), also runs a cell.
+  - Says what the last backup was, and whether there should be a newer one.
+  - A notebook that does not answer does not fail the task. RV(instances[].health) and RV(instances[].kernel.health) say
+    what is wrong.
 extends_documentation_fragment:
   - gpulab.workstation._attributes
   - gpulab.workstation._attributes.info_module
@@ -23,10 +25,31 @@ attributes:
 options:
   names:
     description:
-      - The instances to look at.
+      - The instances to look at. By default, all that are configured on the host.
     type: list
     elements: str
-    required: true
+  probe:
+    description:
+      - V(api) asks the server over its API, and needs nothing of it.
+      - V(kernel) also starts a kernel in the instance's container, has it import Keras and list the devices, and ends
+        it. That takes seconds, and for this time some hundred megabytes of the container's memory.
+    type: str
+    choices: [api, kernel]
+    default: api
+  devices:
+    description:
+      - How the kernel lists the devices.
+      - V(list_physical_devices) asks the framework of Keras' backend for what it could use.
+      - V(device_lib) has TensorFlow set up every device. That takes memory of each GPU, beside whoever computes there.
+    type: str
+    choices: [list_physical_devices, device_lib]
+    default: list_physical_devices
+  timeout:
+    description:
+      - Seconds that each answer of Docker Engine may take, and the whole life of the kernel. What takes longer is
+        ended, in the container too, and reported.
+    type: float
+    default: 60
 seealso:
   - module: gpulab.workstation.jupyter_host_info
 author:
@@ -38,11 +61,22 @@ EXAMPLES = r"""
   gpulab.workstation.jupyter_info:
     names: [keras]
   register: jupyter
+
+- name: Run a cell in every notebook of the host
+  gpulab.workstation.jupyter_info:
+    probe: kernel
+    timeout: 120
+  register: jupyter
+
+- name: Show what Keras sees there
+  ansible.builtin.debug:
+    msg: "{{ item.name }}: {{ item.kernel.devices | join(', ') or item.kernel.health }}"
+  loop: "{{ jupyter.instances }}"
 """
 
 RETURN = r"""
 instances:
-  description: Each of O(names), in order.
+  description: Each of O(names), in order, or each instance of the host, by name.
   returned: success
   type: list
   elements: dict
@@ -75,11 +109,54 @@ instances:
       elements: str
     failed:
       description: >-
-        Why what is configured was given up for what ran before, and is not tried again by itself. Empty where it was not.
+        Why what is configured was given up for what ran before, and is not tried again by itself. Empty where it was
+        not.
       type: str
     pending:
       description: RV(instances[].differs) and RV(instances[].busy) in a sentence. Empty where nothing differs.
       type: str
+    backup:
+      description: Its backups. Empty where C(jupyter_backup) is off.
+      type: dict
+      contains:
+        repository:
+          description: Where they are, for restic. Without a password.
+          type: str
+        schedule:
+          description: When they are made, as systemd has it.
+          type: str
+        snapshot:
+          description: >-
+            The last one made. C(id), C(time), C(files) and C(bytes) of it, and the bytes that it C(added) to the
+            repository. Empty before the first.
+          type: dict
+        problem:
+          description: Why the last backup failed, or that one is overdue, in sentences. Empty where all is well.
+          type: str
+    kernel:
+      description: What a new kernel printed.
+      returned: O(probe=kernel)
+      type: dict
+      contains:
+        health:
+          description: V(healthy), or what is wrong.
+          type: str
+        keras:
+          description: The version of Keras. Like the following ones empty where the cell did not run.
+          type: str
+        backend:
+          description: The backend of Keras, V(tensorflow), V(jax) or V(torch).
+          type: str
+        framework:
+          description: The version of the backend's framework.
+          type: str
+        devices:
+          description: What that can compute on, as O(devices) has it.
+          type: list
+          elements: str
+        seconds:
+          description: How long it took from the kernel's start to its end.
+          type: float
   sample:
     - name: keras
       url: http://127.0.0.1:8888/lab
@@ -91,20 +168,41 @@ instances:
       failed: ""
       busy: [Untitled.ipynb runs a cell]
       pending: Instance keras runs with an older image, because Untitled.ipynb runs a cell.
+      backup:
+        repository: /var/backups/gpulab/jupyter/keras
+        schedule: "*-*-* 02:00:00"
+        snapshot: {id: 7152636b, time: "2026-11-21T02:41:07+00:00", files: 212, bytes: 48130022, added: 91211}
+        problem: ""
+      kernel:
+        health: healthy
+        keras: 3.15.1
+        backend: tensorflow
+        framework: 2.21.0
+        devices: ["CPU:0", "GPU:0"]
+        seconds: 5.2
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.errors import OperatorError
-from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.status import status
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.observe import observe
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"names": {"type": "list", "elements": "str", "required": True}},
+        argument_spec={
+            "names": {"type": "list", "elements": "str"},
+            "probe": {"type": "str", "choices": ["api", "kernel"], "default": "api"},
+            "devices": {
+                "type": "str",
+                "choices": ["list_physical_devices", "device_lib"],
+                "default": "list_physical_devices",
+            },
+            "timeout": {"type": "float", "default": 60},
+        },
         supports_check_mode=True,
     )
     try:
-        module.exit_json(changed=False, instances=[status(name) for name in module.params["names"]])
+        module.exit_json(changed=False, instances=observe(**module.params))
     except OperatorError as error:
         module.fail_json(msg=str(error))
 

@@ -6,6 +6,7 @@
 
     jupyter-supervisor run NAME        the main process of jupyter-NAME.service
     jupyter-supervisor status NAME...  whether it answers, is what is configured, and is at work (prints JSON)
+    jupyter-supervisor backup NAME     the process of jupyter-backup-NAME.service
     jupyter-supervisor remove NAME     take away what was made for an instance; the user's files stay
 
 A foreground `docker run` ends with the engine's connection, and its unit with it. So the container is started
@@ -17,6 +18,7 @@ from __future__ import annotations
 import json
 import sys
 
+from .backup import back_up
 from .errors import OperatorError
 from .removal import remove
 from .status import status
@@ -30,6 +32,9 @@ def main(arguments: list[str]) -> int:
             return run(rest[0])
         if command == "status" and rest:
             print(json.dumps([status(name) for name in rest], indent=2))
+            return 0
+        if command == "backup" and len(rest) == 1:
+            back_up(rest[0])
             return 0
         if command == "remove" and len(rest) == 1:
             remove(rest[0])

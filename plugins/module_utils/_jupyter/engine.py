@@ -14,6 +14,9 @@ from .errors import EngineError, OperatorError
 
 
 class Engine:
+    def __init__(self, timeout: float | None = None) -> None:
+        self.timeout = timeout
+
     def run(self, *arguments: str, pass_fds: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
         try:
             return subprocess.run(
@@ -24,7 +27,10 @@ class Engine:
                 errors="replace",
                 check=False,
                 pass_fds=pass_fds,
+                timeout=self.timeout,
             )
+        except subprocess.TimeoutExpired as error:
+            raise EngineError(f"docker {arguments[0]} did not answer within {error.timeout:g} seconds") from None
         except OSError as error:
             raise EngineError(f"The docker command cannot be run: {error}") from error
 

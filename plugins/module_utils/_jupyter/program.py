@@ -20,6 +20,7 @@ from . import cli
 PACKAGE = "jupyter_supervisor"
 PARTS = (
     "__init__",
+    "backup",
     "cli",
     "container",
     "engine",
@@ -28,6 +29,7 @@ PARTS = (
     "layout",
     "records",
     "removal",
+    "restic",
     "server",
     "settings",
     "status",

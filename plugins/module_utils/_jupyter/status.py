@@ -18,13 +18,12 @@ from .server import NoAnswerError, ask_busy, request, version_at
 from .settings import Settings, find_account, load_settings
 
 
-def status(name: str) -> dict[str, t.Any]:
-    """What an observer finds now. `differs` says what a restart would bring, `busy` what it would destroy."""
-    settings = load_settings(name)
-    result: dict[str, t.Any] = {
+def blank(name: str) -> dict[str, t.Any]:
+    """Of an instance of which only the name is known."""
+    return {
         "name": name,
-        "url": f"{settings.url}/lab",
-        "show_token": f"sudo cat {settings.token_file}",
+        "url": "",
+        "show_token": "",
         "health": "",
         "version": "",
         "refuses_wrong_token": False,
@@ -33,14 +32,21 @@ def status(name: str) -> dict[str, t.Any]:
         "failed": "",
         "pending": "",
     }
+
+
+def status(name: str, timeout: float | None = None) -> dict[str, t.Any]:
+    """What an observer finds now. `differs` says what a restart would bring, `busy` what it would destroy."""
+    settings, engine = load_settings(name), Engine(timeout)
+    result = blank(name)
+    result.update(url=f"{settings.url}/lab", show_token=f"sudo cat {settings.token_file}")
     try:
-        container = Engine().inspect("container", settings.container)
+        container = engine.inspect("container", settings.container)
         if container is None or not container["State"]["Running"]:
             result["health"] = f"its container is {container['State']['Status'] if container else 'not there'}"
             return result
         url = base_url(container)
         result["url"] = f"{url}/lab"
-        wanted = Version(settings, Engine().image_id(settings.image))
+        wanted = Version(settings, engine.image_id(settings.image))
         result["differs"] = differences(wanted, container)
         result["failed"] = why_failed(wanted) if result["differs"] else ""
         answer(settings, container, url, result)

@@ -1,0 +1,237 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The regular copy of an instance's work directory, made with the rights of the instance's user."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pwd
+import re
+import stat
+import typing as t
+from datetime import datetime, timezone
+from pathlib import Path
+
+from . import layout
+from .errors import OperatorError
+from .files import replace_file
+from .restic import Restic, ResticError, summary
+from .settings import Account
+
+# What --keep-<these> of restic knows.
+KEEP = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+
+
+class Backup(t.NamedTuple):
+    """As in backup.json. The file belongs to the instance's user, and its owner says who that is."""
+
+    name: str
+    workdir: str
+    repository: str
+    schedule: str
+    keep: dict[str, int]
+    exclude: list[str]
+    exclude_larger_than: str
+    environment: dict[str, str]
+
+    @classmethod
+    def parse(cls, raw: dict[str, t.Any]) -> Backup:
+        kinds: dict[str, t.Callable[[t.Any], t.Any]] = {
+            "keep": lambda kept: {str(key): int(value) for key, value in kept.items()},
+            "exclude": lambda patterns: [str(pattern) for pattern in patterns],
+            "environment": lambda values: {str(key): str(value) for key, value in values.items()},
+        }
+        return cls(**{key: kinds.get(key, str)(raw[key]) for key in cls._fields})
+
+    @property
+    def directory(self) -> str:
+        """The repository's place, where that is a directory of this machine."""
+        local = self.repository[len("local:") :] if self.repository.startswith("local:") else self.repository
+        return local if local.startswith("/") else ""
+
+    @property
+    def shown_repository(self) -> str:
+        """Without the password that a URL may hold."""
+        return re.sub(r"//[^/@]*@", "//", self.repository)
+
+    @property
+    def tag(self) -> str:
+        return f"jupyter-{self.name}"
+
+    def restic(self, account: Account) -> Restic:
+        restic = Restic(account, self.repository, str(password_file(self.name)), self.environment)
+        if not self.directory:
+            # Only worth its space where the repository is far away.
+            restic.options = ["--cache-dir", str(state(self.name) / "cache")]
+        return restic
+
+
+def config_file(name: str) -> Path:
+    return layout.CONFIG / name / "backup.json"
+
+
+def password_file(name: str) -> Path:
+    return layout.CONFIG / name / "backup-password"
+
+
+def state(name: str) -> Path:
+    """The user's own directory, unlike the one that it lies in."""
+    return layout.STATE / name / "backup"
+
+
+def backed_up() -> list[str]:
+    """Instances that have a repository, also those that are gone or are not backed up any more."""
+    return sorted(path.parent.name for path in layout.CONFIG.glob("*/backup.json"))
+
+
+def load_backup(name: str) -> tuple[Backup, Account]:
+    path = config_file(name)
+    try:
+        owner = path.stat().st_uid
+        backup = Backup.parse(json.loads(path.read_text(encoding="utf-8")))
+        entry = pwd.getpwuid(owner)
+    except FileNotFoundError:
+        names = ", ".join(backed_up())
+        raise OperatorError(
+            f"This machine has no backups of an instance {name}: {path} is missing. "
+            + (f"It has those of {names}." if names else "jupyter_backup switches them on.")
+        ) from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise OperatorError(
+            f"{path} cannot be used ({error!r}). Run the role jupyter again, which writes it."
+        ) from error
+    return backup, Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
+
+
+def read_record(name: str) -> dict[str, t.Any]:
+    """What the last run noted: started, ended, failure, snapshot (the last one made). Empty before the first."""
+    try:
+        # Root reads it too, and must not follow where its owner leads.
+        descriptor = os.open(state(name) / "record.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, encoding="utf-8") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return {}
+            content = json.loads(file.read(65536))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def known_file(name: str) -> Path:
+    return layout.STATE / name / "backup-repository.json"
+
+
+def read_known(name: str) -> dict[str, str]:
+    """Which repository was prepared (repository, id), and since when."""
+    try:
+        return dict(json.loads(known_file(name).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def back_up(name: str) -> None:
+    """Makes a snapshot and lets old ones go. What came of it is noted, for whoever asks later."""
+    backup, account = load_backup(name)
+    restic = backup.restic(account)
+    record = {**read_record(name), "started": now(), "ended": "", "failure": ""}
+    note(name, record)
+    try:
+        taken, unread = take(backup, restic, record.get("snapshot"))
+        if taken:
+            record["snapshot"] = {**taken, "time": record["started"]}
+            note(name, record)
+            print(describe(backup, taken), flush=True)
+        else:
+            print(f"{backup.workdir} is empty: there is nothing to back up.", flush=True)
+        retire(backup, restic)
+        if unread:
+            raise OperatorError(f"snapshot {taken['id']} lacks what could not be read: {unread}")
+        record["succeeded"] = record["started"]
+    except OperatorError as error:
+        record["failure"] = str(error)
+    record["ended"] = now()
+    note(name, record)
+    if record["failure"]:
+        raise OperatorError(f"The backup of instance {name} failed: {record['failure']}.")
+
+
+def note(name: str, record: dict[str, t.Any]) -> None:
+    try:
+        replace_file(state(name) / "record.json", json.dumps(record) + "\n", 0o600)
+    except OSError as error:
+        raise OperatorError(
+            f"{state(name)} cannot be written ({error.strerror}). Where it is missing or another user's, the role "
+            f"jupyter mends that."
+        ) from error
+
+
+def take(backup: Backup, restic: Restic, before: dict[str, t.Any] | None) -> tuple[dict[str, t.Any], str]:
+    """A snapshot whose paths start at the work directory, and what it lacks. Empty where there is nothing to save."""
+    exclude = [f"--exclude={pattern}" for pattern in backup.exclude]
+    if backup.exclude_larger_than:
+        exclude.append(f"--exclude-larger-than={backup.exclude_larger_than}")
+    if not os.path.isdir(backup.workdir):
+        raise OperatorError(f"the work directory {backup.workdir} is not there")
+    done = restic.run(
+        *("backup", "--json", "--tag", backup.tag, "--one-file-system", "--exclude-caches", *exclude, "."),
+        cwd=backup.workdir,
+    )
+    if done.problem and done.problem.nothing_to_save:
+        if before:
+            raise OperatorError(
+                f"the work directory {backup.workdir} is empty, and had {before['files']} files at the last backup; "
+                f"is its file system mounted?"
+            )
+        return {}, ""
+    if done.problem and not done.problem.incomplete:
+        raise OperatorError(explain(backup, done.problem))
+    taken = summary(done.stdout)
+    if not taken:
+        raise OperatorError("restic did not say which snapshot it made")
+    return taken, str(done.problem or "")
+
+
+def retire(backup: Backup, restic: Restic) -> None:
+    keep = [f"--keep-{period}={count}" for period, count in backup.keep.items() if count]
+    if not keep:
+        return
+    try:
+        # Only what a run left that was broken off.
+        restic.call("unlock", "--quiet")
+        # Whatever the machine was named then: the repository has the snapshots of one instance.
+        restic.call("forget", "--quiet", "--tag", backup.tag, "--group-by", "tags", *keep, "--prune")
+    except ResticError as error:
+        raise OperatorError(f"old snapshots could not be removed: {explain(backup, error)}") from error
+
+
+def explain(backup: Backup, error: ResticError) -> str:
+    where = backup.shown_repository
+    if error.repository_missing:
+        return f"there is no repository at {where} ({error}); is its file system mounted?"
+    if "wrong password" in str(error):
+        return (
+            f"{password_file(backup.name)} does not hold the password of {where}, which another machine may have made"
+        )
+    return f"{error} (repository {where})"
+
+
+def in_words(size: float) -> str:
+    if size < 1000:
+        return f"{size:.0f} B"
+    power = min(int(math.log10(size)) // 3, 4)
+    return f"{size / 1000**power:.1f} {('kB', 'MB', 'GB', 'TB')[power - 1]}"
+
+
+def describe(backup: Backup, taken: dict[str, t.Any]) -> str:
+    return (
+        f"Snapshot {taken['id']} of {backup.workdir}: {taken['files']} files, {in_words(taken['bytes'])}, "
+        f"{in_words(taken['added'])} of them new, in {backup.shown_repository}."
+    )

@@ -1,0 +1,195 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What backups need on this machine before the first one: a password, a repository, a directory for notes."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import typing as t
+from pathlib import Path
+
+from .backup import KEEP, Backup, config_file, explain, known_file, now, password_file, read_known, state
+from .errors import OperatorError
+from .files import replace_file
+from .restic import ResticError
+from .settings import Account, find_account
+
+REPOSITORIES = Path("/var/backups/gpulab/jupyter")
+
+
+def as_configured(instance: dict[str, t.Any], account: Account | None) -> Backup:
+    """From an element of jupyter_instances with its defaults filled in."""
+    name, workdir = str(instance["name"]), str(instance["workdir"])
+    if account and (workdir == "~" or workdir.startswith("~/")):
+        workdir = account.home + workdir[1:]
+    same = ("schedule", "keep", "exclude", "exclude_larger_than", "environment")
+    return Backup.parse(
+        {
+            "name": name,
+            "workdir": workdir,
+            "repository": str(instance["backup_repository"]).replace("{name}", name) or str(REPOSITORIES / name),
+            **{key: instance[f"backup_{key}"] for key in same},
+        }
+    )
+
+
+def prepare_all(instances: list[dict[str, t.Any]], check: bool) -> tuple[list[dict[str, str]], list[str]]:
+    """What units must know of each, and the password files of those for which something was made, or would be."""
+    accounts: list[Account | None] = []
+    for instance in instances:
+        try:
+            accounts.append(find_account(str(instance["user"])))
+        except OperatorError:
+            # In check mode, who is to be created is not there yet.
+            if not check:
+                raise
+            accounts.append(None)
+    backups = [as_configured(instance, account) for instance, account in zip(instances, accounts)]
+    problems = list_problems(backups)
+    if problems:
+        raise OperatorError(" ".join(problems))
+    prepared, for_units = [], []
+    for instance, backup, account in zip(instances, backups, accounts):
+        if account is None or prepare(backup, account, check):
+            prepared.append(str(password_file(backup.name)))
+        told = {"name": backup.name, "user": str(instance["user"]), "workdir": backup.workdir}
+        told.update(directory=backup.directory, state=str(state(backup.name)), schedule=backup.schedule)
+        for_units.append(told)
+    return for_units, prepared
+
+
+def list_problems(backups: list[Backup]) -> list[str]:
+    """What is wrong with what is configured, a sentence each."""
+    found = []
+    for backup in backups:
+        its = f"Instance {backup.name}: its"
+        unknown = sorted(set(backup.keep) - set(KEEP))
+        if unknown:
+            found.append(f"{its} `backup_keep` has {', '.join(unknown)}; it knows {', '.join(KEEP)}.")
+        if not backup.directory and ":" not in backup.repository:
+            found.append(
+                f"{its} `backup_repository` {backup.repository} is neither an absolute path nor one of restic's URLs, "
+                f"like rest:https://server/{backup.name}."
+            )
+        if os.path.join(backup.directory, "").startswith(os.path.join(backup.workdir, "")):
+            found.append(f"{its} `backup_repository` {backup.directory} lies in the work directory that it is to save.")
+        calendar = subprocess.run(["systemd-analyze", "calendar", backup.schedule], capture_output=True, check=False)
+        if calendar.returncode:
+            found.append(
+                f"{its} `backup_schedule` {backup.schedule} is no time that systemd knows: try others with "
+                f"`systemd-analyze calendar`, and see systemd.time(7)."
+            )
+    places = [backup.repository for backup in backups]
+    for place in sorted({backup.shown_repository for backup in backups if places.count(backup.repository) > 1}):
+        found.append(
+            f"Several instances have the `backup_repository` {place}, and each needs its own, which belongs to the "
+            f"instance's user: write {{name}} where the instance's name is to be."
+        )
+    return found
+
+
+def prepare(backup: Backup, account: Account, check: bool) -> bool:
+    """Returns whether that changed something, or would."""
+    content = json.dumps(backup._asdict(), indent=2, sort_keys=True) + "\n"
+    is_written = (
+        is_private(config_file(backup.name), account)
+        and config_file(backup.name).read_text(encoding="utf-8") == content
+        and is_private(password_file(backup.name), account)
+        and owns(state(backup.name), account)
+    )
+    if check:
+        return not is_written or shutil.which("restic") is None or not repository_id(backup, account)
+    if not is_written:
+        write_files(backup, account, content)
+    return make_repository(backup, account) or not is_written
+
+
+def owns(path: Path, account: Account) -> bool:
+    return path.exists() and path.stat().st_uid == account.uid
+
+
+def is_private(path: Path, account: Account) -> bool:
+    return owns(path, account) and path.stat().st_size > 0 and path.stat().st_mode & 0o7777 == 0o400
+
+
+def write_files(backup: Backup, account: Account, content: str) -> None:
+    make_directory(config_file(backup.name).parent)
+    replace_file(config_file(backup.name), content, 0o400, account)
+    password = password_file(backup.name)
+    # One that is there may be the only key to years of snapshots: at most its owner and mode are mended.
+    known = password.read_text(encoding="utf-8") if password.exists() else ""
+    replace_file(password, known if known.strip() else secrets.token_urlsafe(32) + "\n", 0o400, account)
+    make_directory(state(backup.name), account)
+
+
+def make_directory(path: Path, account: Account | None = None) -> None:
+    """For all to enter, or for one alone; whatever the umask is."""
+    for missing in reversed([directory for directory in (path, *path.parents) if not directory.exists()]):
+        missing.mkdir()
+        missing.chmod(0o755)
+    if account and not owns(path, account):
+        path.chmod(0o700)
+        os.chown(path, account.uid, account.gid)
+
+
+def repository_id(backup: Backup, account: Account) -> str:
+    """Empty where there is no repository."""
+    try:
+        return str(json.loads(backup.restic(account).call("cat", "config"))["id"])
+    except ResticError as error:
+        if error.repository_missing:
+            return ""
+        raise OperatorError(f"Instance {backup.name} cannot be backed up: {explain(backup, error)}.") from error
+
+
+def make_repository(backup: Backup, account: Account) -> bool:
+    known = read_known(backup.name)
+    if known.get("repository") != backup.repository:
+        known = {}
+    if REPOSITORIES in Path(backup.directory).parents:
+        make_directory(Path(backup.directory), account)
+    found = repository_id(backup, account)
+    if not found and known:
+        raise OperatorError(
+            f"The repository of instance {backup.name}, {backup.shown_repository}, is gone; it was there on "
+            f"{known['since']}. If its file system is not mounted, mount it. To begin anew without the old snapshots, "
+            f"remove {known_file(backup.name)}."
+        )
+    if not found:
+        found = new_repository(backup, account)
+    if backup.directory:
+        check_reach(backup)
+    if found == known.get("id"):
+        return False
+    record = {"repository": backup.repository, "id": found, "since": now()}
+    # Not for everybody, because a URL may hold a password.
+    replace_file(known_file(backup.name), json.dumps(record) + "\n", 0o600)
+    return True
+
+
+def new_repository(backup: Backup, account: Account) -> str:
+    try:
+        backup.restic(account).call("init")
+    except ResticError as error:
+        raise OperatorError(
+            f"{account.name} cannot make the repository {backup.shown_repository} for the backups of instance "
+            f"{backup.name}: {error}. Give that user the right to write there, or set another `backup_repository`."
+        ) from error
+    return repository_id(backup, account)
+
+
+def check_reach(backup: Backup) -> None:
+    """The unit may write to one directory only, and systemd looks it up as root, who has no rights on some shares."""
+    try:
+        os.stat(backup.directory)
+    except OSError as error:
+        raise OperatorError(
+            f"Root cannot look into {backup.directory} ({error.strerror}), and systemd must, to open it to the backups "
+            f"of instance {backup.name}. Let others pass through the directories above it (chmod o+x)."
+        ) from error

@@ -1,0 +1,159 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""restic, with the rights of the user whose files it copies, and what it says.
+
+Formats are those of 0.12 (Ubuntu 22.04) to 0.18 (Debian 13): options and fields that came later are not used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import typing as t
+
+from .errors import OperatorError
+from .settings import Account
+
+
+class ResticError(OperatorError):
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def repository_missing(self) -> bool:
+        # Versions before 0.17 have one code for everything.
+        return self.code == 10 or "unable to open config file" in str(self)
+
+    @property
+    def nothing_to_save(self) -> bool:
+        return "snapshot is empty" in str(self)
+
+    @property
+    def incomplete(self) -> bool:
+        """A snapshot was made of what could be read."""
+        return self.code == 3
+
+
+class Done(t.NamedTuple):
+    stdout: str
+    problem: ResticError | None
+
+
+class Restic:
+    def __init__(self, account: Account, repository: str, password_file: str, environment: dict[str, str]) -> None:
+        self.account = account
+        # Not as arguments: a repository's URL may hold a password, and every user can read a command line.
+        self.environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": account.home,
+            "RESTIC_PROGRESS_FPS": "0.1",
+            **environment,
+            "RESTIC_REPOSITORY": repository,
+            "RESTIC_PASSWORD_FILE": password_file,
+        }
+        self.options: list[str] = ["--no-cache"]
+
+    def run(self, *arguments: str, cwd: str = "/") -> Done:
+        command = ["restic", *self.options, *arguments]
+        if os.geteuid() != self.account.uid:
+            rights = ["--reuid", str(self.account.uid), "--regid", str(self.account.gid), "--init-groups"]
+            # The directory is the user's too, and on NFS root may not enter it.
+            command = ["setpriv", *rights, "env", f"--chdir={cwd}", *command]
+            cwd = "/"
+        try:
+            done = subprocess.run(
+                command,
+                cwd=cwd,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
+            )
+        except OSError as error:
+            raise OperatorError(f"restic cannot be run in {cwd}: {error.strerror}") from error
+        if done.returncode == 0:
+            return Done(done.stdout, None)
+        said = complaints(done.stderr) or [f"restic {arguments[0]} failed with code {done.returncode}"]
+        more = [f"and {len(said) - 3} more"] if len(said) > 3 else []
+        return Done(done.stdout, ResticError("; ".join(said[:3] + more), done.returncode))
+
+    def call(self, *arguments: str, cwd: str = "/") -> str:
+        done = self.run(*arguments, cwd=cwd)
+        if done.problem:
+            raise done.problem
+        return done.stdout
+
+
+def records(text: str) -> list[dict[str, t.Any]]:
+    """The objects among lines of text. With --json, restic writes one a line."""
+    found = []
+    for line in text.splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            found.append(record)
+    return found
+
+
+def complaints(stderr: str) -> list[str]:
+    """What went wrong, an entry each, from lines of text or, since 0.17, of JSON."""
+    found = []
+    for line in stderr.splitlines():
+        as_json = records(line)
+        if not as_json:
+            text = line
+        elif as_json[0].get("message_type") == "error":
+            # Before 0.17, the error is an object without its text.
+            error = as_json[0].get("error") or {}
+            text = str(error.get("message") or f"{as_json[0].get('item', '')}: {error}")
+        else:
+            text = str(as_json[0].get("message", ""))
+        found += [part.strip() for part in text.splitlines()]
+    # What restic adds for those who gave the repository themselves, and what the code says already.
+    unsaid = ("Is there a repository at the following location", "/", "Warning: at least one source file")
+    said = [re.sub("^(Fatal|error): ", "", text) for text in found if text and not text.startswith(unsaid)]
+    return list(dict.fromkeys(said))
+
+
+def summary(stdout: str) -> dict[str, t.Any]:
+    """What `backup --json` says at its end."""
+    for record in reversed(records(stdout)):
+        if record.get("message_type") == "summary" and record.get("snapshot_id"):
+            return {
+                # 0.14 gives the short form, 0.18 the long one.
+                "id": str(record["snapshot_id"])[:8],
+                "files": int(record["total_files_processed"]),
+                "bytes": int(record["total_bytes_processed"]),
+                "added": int(record["data_added"]),
+            }
+    return {}
+
+
+def snapshots(stdout: str) -> list[dict[str, t.Any]]:
+    """What `snapshots --json` says, the oldest first."""
+    listed = [{"id": str(one["id"]), "time": str(one["time"])} for one in json.loads(stdout or "null") or []]
+    return sorted(listed, key=lambda one: one["time"])
+
+
+def nodes(stdout: str) -> dict[str, dict[str, t.Any]]:
+    """What `ls --json` says: type and size by path, which starts with a slash at the top of the snapshot."""
+    return {
+        str(record["path"]): {"type": record["type"], "size": int(record.get("size") or 0)}
+        for record in records(stdout)
+        # Since 0.17 the field is called message_type, too.
+        if record.get("struct_type") == "node" or record.get("message_type") == "node"
+    }
+
+
+def literally(path: str) -> str:
+    """As a pattern that matches nothing else."""
+    return re.sub(r"([\\*?\[\]])", r"\\\1", path)
