@@ -101,6 +101,13 @@ units:
   returned: success
   type: dict
   sample: {"active": ["keras"], "failed": [], "settled": ["keras"], "to_start": [], "to_stop": [], "unlisted": []}
+backups:
+  description: >-
+    The instances that are backed up by themselves (C(timers)), and where restic is, which makes backups. Empty where it
+    is not.
+  returned: success
+  type: dict
+  sample: {"timers": ["keras"], "restic": /usr/bin/restic}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -12,11 +12,13 @@ import functools
 import ipaddress
 import os
 import re
+import shutil
 import socket
 import typing as t
 from pathlib import Path
 
 from . import layout
+from .backup_status import timers
 from .container import base_url, labels
 from .engine import Engine, unit_properties
 from .errors import EngineError, OperatorError
@@ -74,6 +76,12 @@ def list_problems(instances: list[Settings], allow_plain_http: bool) -> list[str
         f"lower-case letters, digits and hyphens, a letter or digit first."
         for instance in instances
         if not NAME.fullmatch(instance.name)
+    ]
+    problems += [
+        f"`{instance.name}` cannot name an instance, because {instance.unit} is what backs up another; choose a name "
+        f"that does not begin with backup-."
+        for instance in instances
+        if instance.name.startswith("backup-")
     ]
     enabled = [instance for instance in instances if instance.enabled]
     for key, among in (("name", instances), ("port", enabled)):
@@ -199,4 +207,5 @@ def preflight(instances: list[dict[str, t.Any]], allow_plain_http: bool) -> dict
         "missing_users": sorted(missing_users),
         "missing_directories": [str(directory) for directory in directories if not directory.is_dir()],
         "units": unit_states(listed),
+        "backups": {"timers": timers(), "restic": shutil.which("restic") or ""},
     }
