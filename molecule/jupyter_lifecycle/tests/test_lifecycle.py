@@ -1,0 +1,233 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A notebook lives through crashes, restarts and upgrades. The tests run in order, each on what the one before left."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import partial
+from typing import Any
+
+import pytest
+from ansible_collections.gpulab.workstation.molecule.jupyter_lifecycle.tests.conftest import Play
+from ansible_collections.gpulab.workstation.molecule.resources.notebook import Notebook
+from testinfra.host import Host
+
+MACHINE = "gpulab-lifecycle"
+testinfra_hosts = [f"ansible://{MACHINE}"]
+
+WORK = {
+    "type": "notebook",
+    "content": {"cells": [], "metadata": {"gpulab": "somebody's work"}, "nbformat": 4, "nbformat_minor": 5},
+}
+SLEEP = "import time; time.sleep(600)"
+
+
+@pytest.fixture(scope="module")
+def notebook(host: Host) -> Notebook:
+    return Notebook(host)
+
+
+@pytest.fixture(scope="module")
+def jupyter(play: Play) -> Any:
+    return partial(play, "jupyter", MACHINE)
+
+
+@pytest.fixture(scope="module")
+def kept(host: Host, notebook: Notebook) -> dict[str, str]:
+    """What must be the same after everything."""
+    assert notebook.request("/api/contents/work.ipynb", "PUT", body=WORK)[0] == 201
+    notebook.run_cell("import pathlib; (pathlib.Path.home() / '.keras').mkdir(); print('made')")
+    return {"token": host.file(notebook.token_path).content_string}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_lost(host: Host, notebook: Notebook, kept: dict[str, str]) -> Any:
+    yield
+    notebook.wait_until_it_answers()
+    assert host.file(notebook.token_path).content_string == kept["token"]
+    status, work = notebook.request("/api/contents/work.ipynb")
+    assert (status, work["content"]["metadata"].get("gpulab")) == (200, "somebody's work")
+    assert host.file("/var/lib/gpulab/jupyter/keras/home/.keras").is_directory
+
+
+def alive(notebook: Notebook) -> tuple[str, list[str]]:
+    """What a restart would change."""
+    return notebook.inspect("{{json .State.StartedAt}}"), notebook.kernels()
+
+
+def test_engine_may_die_and_be_restarted(host: Host, notebook: Notebook) -> None:
+    notebook.request("/api/kernels", "POST")
+    before = alive(notebook)
+    assert before[1]
+    for command in ("kill -9 $(cat /run/docker.pid)", "systemctl restart docker.service"):
+        host.check_output(command)
+        notebook.wait(lambda: host.run("docker version").rc == 0, f"the engine is not back after `{command}`")
+        notebook.wait_until_it_answers()
+        assert alive(notebook) == before, f"after `{command}`"
+
+
+def test_supervisor_may_die(host: Host, notebook: Notebook) -> None:
+    before = alive(notebook)
+    pid = host.check_output(f"systemctl show --property MainPID --value {notebook.unit}")
+    host.check_output(f"kill -9 {pid}")
+    notebook.wait(
+        lambda: host.check_output(f"systemctl show --property MainPID --value {notebook.unit}") not in ("0", pid),
+        "systemd does not start the supervisor again",
+    )
+    notebook.wait_until_it_answers()
+    assert alive(notebook) == before
+
+
+@pytest.mark.parametrize("victim", ["the container", "the server"])
+def test_crash_is_answered_by_a_restart(victim: str, host: Host, notebook: Notebook) -> None:
+    before = alive(notebook)
+    if victim == "the container":
+        host.check_output(f"docker kill --signal KILL {notebook.container}")
+    else:
+        host.check_output(f"docker exec {notebook.container} pkill -KILL -f jupyter-lab")
+    notebook.wait(lambda: notebook.answers() and alive(notebook)[0] != before[0], "the container is not started again")
+    assert notebook.kernels() == []
+
+
+def test_machine_may_be_restarted(host: Host, notebook: Notebook) -> None:
+    notebook.request("/api/kernels", "POST")
+    started, _kernels = alive(notebook)
+    address = "{{.NetworkSettings.Networks.bridge.IPAddress}}"
+    look = ["docker", "inspect", "--format", address, MACHINE]
+    before = subprocess.run(look, check=True, capture_output=True).stdout
+    subprocess.run(["docker", "restart", MACHINE], check=True, capture_output=True, timeout=120)
+    assert subprocess.run(look, check=True, capture_output=True).stdout == before, "the machine has another address now"
+    notebook.wait(lambda: host.run("true").rc == 0, "the machine is not back")
+    notebook.wait_until_it_answers()
+    assert alive(notebook)[0] != started
+    assert host.check_output("systemctl --failed --plain --no-legend") == ""
+
+
+def test_busy_notebook_is_not_upgraded(host: Host, notebook: Notebook, jupyter: Any) -> None:
+    host.check_output("printf 'FROM keras:cpu\\nLABEL version=next\\n' | docker build --quiet --tag keras:next -")
+    kernel = notebook.start_cell(SLEEP)
+    before = alive(notebook)
+    said = jupyter(jupyter_image="keras:next", jupyter_pids_limit=4000)
+    assert "Instance keras runs with older settings and an older image, because" in said
+    assert "runs a cell" in said
+    assert "-e jupyter_restart=always does so now" in said
+    assert alive(notebook) == before
+    assert notebook.request(f"/api/kernels/{kernel}", "DELETE")[0] == 204
+
+
+def test_idle_notebook_is_upgraded(host: Host, notebook: Notebook, jupyter: Any) -> None:
+    for kernel in notebook.kernels():
+        notebook.request(f"/api/kernels/{kernel}", "DELETE")
+    jupyter(jupyter_image="keras:next", jupyter_pids_limit=4000)
+    assert notebook.inspect()["Config"]["Image"] == "keras:next"
+    assert notebook.inspect()["HostConfig"]["PidsLimit"] == 4000
+    before = alive(notebook)
+    said = jupyter(jupyter_image="keras:next", jupyter_pids_limit=4000)
+    assert "changed=0" in said
+    assert alive(notebook) == before
+
+
+def test_version_that_does_not_become_healthy_is_rolled_back(host: Host, notebook: Notebook, jupyter: Any) -> None:
+    broken = 'FROM keras:cpu\\nCMD ["sh", "-c", "echo something is missing; exit 3"]\\n'
+    host.check_output("printf %s | docker build --quiet --tag keras:broken -", broken.replace("\\n", "\n"))
+    said = jupyter(succeeds=False, jupyter_image="keras:broken", jupyter_pids_limit=3000)
+    assert "runs what it ran before" in said
+    assert "something is missing" in said
+    assert notebook.inspect()["Config"]["Image"] == "keras:next"
+    assert notebook.inspect()["HostConfig"]["PidsLimit"] == 4000
+    # Not tried again at the price of a running notebook, and not forgotten either.
+    before = alive(notebook)
+    said = jupyter(succeeds=False, jupyter_image="keras:broken", jupyter_pids_limit=3000)
+    assert "runs what it ran before" in said
+    assert alive(notebook) == before
+    host.check_output(f"docker kill --signal KILL {notebook.container}")
+    notebook.wait(lambda: notebook.answers() and alive(notebook)[0] != before[0], "it is not started again")
+    assert notebook.inspect()["Config"]["Image"] == "keras:next"
+
+
+def test_upgrade_can_be_forced(notebook: Notebook, jupyter: Any) -> None:
+    kernel = notebook.start_cell(SLEEP)
+    jupyter(jupyter_restart="always")
+    assert notebook.inspect()["Config"]["Image"] == "keras:cpu"
+    assert kernel not in notebook.kernels()
+
+
+def test_second_instance_whose_port_is_taken(host: Host, notebook: Notebook, jupyter: Any) -> None:
+    before = alive(notebook)
+    host.check_output("systemd-run --unit taken python3 -m http.server --bind 127.0.0.1 8890")
+    two = {"jupyter_instances": [{"name": "keras"}, {"name": "two", "port": 8890}]}
+    notebook.wait(lambda: host.socket("tcp://127.0.0.1:8890").is_listening, "nothing listens")
+    said = jupyter(succeeds=False, **two)
+    assert "port 8890 of 127.0.0.1 is taken by python3 (process" in said
+    assert not host.file("/etc/systemd/system/jupyter-two.service").exists
+    host.check_output("systemctl stop taken")
+    jupyter(**two)
+    assert Notebook(host, "two", 8890).answers()
+    assert alive(notebook) == before
+
+
+def test_instances_do_not_reach_each_other(host: Host, notebook: Notebook) -> None:
+    two = Notebook(host, "two", 8890)
+    assert host.file(two.token_path).content_string != host.file(notebook.token_path).content_string
+    assert two.request("/api/status", token=notebook.token_path)[0] == 403
+    (network,) = two.inspect("{{json .NetworkSettings.Networks}}").values()
+    ask = f"import socket; socket.create_connection(('{network['IPAddress']}', 8888), 3)"
+    refused = host.run(f"docker exec {notebook.container} python3 -c %s", ask)
+    assert refused.rc != 0
+    assert "timed out" in refused.stderr or "unreachable" in refused.stderr
+
+
+def test_work_directory_that_is_missing(host: Host, notebook: Notebook, jupyter: Any) -> None:
+    """It is made, with the user's own rights: where the user may, and nowhere else."""
+    where = {"name": "two", "port": 8890, "workdir": "/srv/nobody/notebooks"}
+    host.check_output("install -d -o nobody -m 0700 /srv/nobody")
+    said = jupyter(succeeds=False, jupyter_instances=[{"name": "keras"}, where])
+    assert "lab cannot write to its `workdir` /srv/nobody/notebooks" in said
+    assert "/srv/nobody" in said
+    jupyter(jupyter_instances=[{"name": "keras"}, {**where, "workdir": "~/not/there/yet"}])
+    made = host.file("/home/lab/not/there/yet")
+    assert (made.user, made.group) == ("lab", "lab")
+
+
+def test_instance_that_is_no_longer_listed(host: Host, notebook: Notebook, jupyter: Any) -> None:
+    two = Notebook(host, "two", 8890)
+    two.run_cell("open('/src/kept.txt', 'w').write('mine')")
+    said = jupyter()
+    assert "Instance two is on the machine and not in jupyter_instances" in said
+    assert two.answers()
+    kernel = two.start_cell(SLEEP)
+    said = jupyter(jupyter_remove_unlisted=True)
+    assert "It is at work" in said
+    assert kernel in two.kernels()
+    for running in two.kernels():
+        two.request(f"/api/kernels/{running}", "DELETE")
+    jupyter(jupyter_remove_unlisted=True)
+    assert host.run("docker inspect jupyter-two").rc != 0
+    assert not host.file("/etc/systemd/system/jupyter-two.service").exists
+    assert not host.file(two.token_path).exists
+    assert host.file("/home/lab/not/there/yet/kept.txt").content_string == "mine"
+    assert host.file("/var/lib/gpulab/jupyter/two/home").is_directory
+
+
+def test_instance_that_is_disabled(host: Host, notebook: Notebook, jupyter: Any) -> None:
+    jupyter(jupyter_instances=[{"name": "keras", "enabled": False}])
+    assert not host.service(notebook.unit).is_running
+    assert not host.service(notebook.unit).is_enabled
+    jupyter()
+    assert host.service(notebook.unit).is_enabled
+
+
+def test_token_is_nowhere_it_should_not_be(host: Host, notebook: Notebook, kept: dict[str, str]) -> None:
+    """After all this: in no argument, environment, journal or inspection, and in no settings."""
+    token = kept["token"].strip()
+    assert len(token) >= 40
+    assert token not in json.dumps(notebook.inspect())
+    assert token not in host.check_output("journalctl --no-pager")
+    found = host.run("grep -rl -f %s /proc/[0-9]*/cmdline /proc/[0-9]*/environ", notebook.token_path).stdout
+    assert found == ""
+    places = host.run("grep -rl -f %s /etc /var/lib/gpulab /home", notebook.token_path).stdout.split()
+    assert places == [notebook.token_path]
+    assert notebook.request("/api/status", token="0" * 48)[0] == 403
