@@ -12,6 +12,7 @@ import typing as t
 from pathlib import Path
 
 from . import layout
+from .server import Endpoint
 from .settings import Account, Settings, host_and_port, url_of
 
 
@@ -45,16 +46,43 @@ def container_options(settings: Settings, account: Account, memory: str) -> list
     ]
     if settings.cpus:
         options += ["--cpus", f"{settings.cpus:g}"]
+    if server_config(settings):
+        inside = f"{layout.SERVER_CONFIG_INSIDE}/{layout.SERVER_CONFIG}"
+        options += ["--env", f"JUPYTER_CONFIG_PATH={layout.SERVER_CONFIG_INSIDE}"]
+        options += bind_mount(settings.state / layout.SERVER_CONFIG, inside, read_only=True)
+    if settings.tls != "none":
+        options += bind_mount(settings.certificate_file, layout.CERTIFICATE_INSIDE, read_only=True)
+        options += bind_mount(settings.private_key_file, layout.PRIVATE_KEY_INSIDE, read_only=True)
     return options
+
+
+def server_config(settings: Settings) -> dict[str, dict[str, t.Any]]:
+    """What the server is told by a file, which works with any image and shows in no command line."""
+    config: dict[str, dict[str, t.Any]] = {}
+    if settings.tls != "none":
+        config["ServerApp"] = {"certfile": layout.CERTIFICATE_INSIDE, "keyfile": layout.PRIVATE_KEY_INSIDE}
+    if settings.cull_idle_minutes:
+        seconds = 60 * settings.cull_idle_minutes
+        config["MappingKernelManager"] = {
+            "cull_idle_timeout": seconds,
+            "cull_interval": 60,
+            "cull_connected": False,
+            "cull_busy": False,
+        }
+        config["TerminalManager"] = {"cull_inactive_timeout": seconds, "cull_interval": 60}
+    return config
 
 
 def settings_hash(settings: Settings, account: Account) -> str:
     """Names what a container is started with. A share of the memory stays one: MemTotal differs between kernels."""
-    parts = [
+    parts: list[t.Any] = [
         settings.image,
         container_options(settings, account, settings.memory),
         sorted(settings.environment.items()),
     ]
+    config = server_config(settings)
+    if config:
+        parts.append(config)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
@@ -72,7 +100,13 @@ def labels(container: dict[str, t.Any]) -> dict[str, str]:
     return container["Config"].get("Labels") or {}
 
 
-def base_url(container: dict[str, t.Any]) -> str:
-    """Where a container is published, which may differ from what is configured by now."""
+def published(container: dict[str, t.Any]) -> tuple[str, int]:
+    """The address and port of this machine, which may differ from what is configured by now."""
     binding = container["HostConfig"]["PortBindings"][f"{layout.PORT_INSIDE}/tcp"][0]
-    return url_of(binding["HostIp"], int(binding["HostPort"]))
+    return binding["HostIp"], int(binding["HostPort"])
+
+
+def endpoint(container: dict[str, t.Any]) -> Endpoint:
+    """How a container's server is reached, as it was started."""
+    fingerprint = labels(container).get(layout.LABEL_CERTIFICATE, "")
+    return Endpoint(url_of("https" if fingerprint else "http", *published(container)), fingerprint)

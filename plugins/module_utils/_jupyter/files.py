@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import secrets
 import typing as t
 from pathlib import Path
 
-from .container import passwd_and_group
+from . import layout
+from .container import passwd_and_group, server_config
 from .errors import OperatorError
 from .settings import Account, Settings
 
@@ -87,6 +89,7 @@ def prepare(settings: Settings, account: Account) -> None:
     prepare_token(settings, account)
     for name, content in zip(("passwd", "group"), passwd_and_group(account)):
         replace_file(settings.state / name, content, 0o644)
+    replace_file(settings.state / layout.SERVER_CONFIG, json.dumps(server_config(settings)) + "\n", 0o644)
     if not settings.home and not (settings.state / "home").exists():
         (settings.state / "home").mkdir(0o700)
         os.chown(settings.state / "home", account.uid, account.gid)

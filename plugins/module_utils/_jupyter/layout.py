@@ -14,9 +14,16 @@ PROC = Path("/proc")
 
 HOME_INSIDE = "/home/keras"
 TOKEN_INSIDE = "/run/secrets/jupyter_token"  # noqa: S105 (a path)
+PRIVATE_KEY_INSIDE = "/run/secrets/jupyter_private_key"
+CERTIFICATE_INSIDE = "/run/gpulab/certificate.pem"
+# Jupyter looks here before anywhere else.
+SERVER_CONFIG_INSIDE = "/run/gpulab"
+SERVER_CONFIG = "jupyter_server_config.json"
 PORT_INSIDE = 8888
 
 # Which instance a container belongs to, and what it was started from.
 LABEL_INSTANCE = "gpulab.workstation.jupyter"
 LABEL_SETTINGS = "gpulab.workstation.settings"
 LABEL_IMAGE = "gpulab.workstation.image"
+# The fingerprint of its certificate, where it speaks TLS.
+LABEL_CERTIFICATE = "gpulab.workstation.certificate"

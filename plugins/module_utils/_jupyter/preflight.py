@@ -19,14 +19,15 @@ from pathlib import Path
 
 from . import layout
 from .backup_status import timers
-from .container import base_url, labels
+from .certificate import certificate_problems
+from .container import labels, published
 from .engine import Engine, unit_properties
 from .errors import EngineError, OperatorError
 from .files import check_directory, run_as
 from .settings import Account, Settings, find_account, in_bytes, total_memory
 
 # The role sets these itself, and a token in the environment shows in `docker inspect`.
-RESERVED_ENVIRONMENT = {"HOME", "JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE"}
+RESERVED_ENVIRONMENT = {"HOME", "JUPYTER_CONFIG_PATH", "JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE"}
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
@@ -95,17 +96,18 @@ def list_problems(instances: list[Settings], allow_plain_http: bool) -> list[str
         except ValueError:
             problems.append(f"Instance {instance.name}: its `bind_address` {instance.bind_address} is no IP address.")
             continue
-        if not loopback and not allow_plain_http:
+        if not loopback and instance.tls == "none" and not allow_plain_http:
             problems.append(
                 f"Instance {instance.name}: on its `bind_address` {instance.bind_address}, others in the network can "
-                f"read the token and every cell, because the server speaks plain HTTP. Use 127.0.0.1 and a tunnel by "
-                f"SSH, or, in a network that you trust, set jupyter_allow_plain_http to true."
+                f"read the token and every cell, because its `tls` is none. Set it to generated, or to files with a "
+                f"certificate of your own; or use 127.0.0.1 and a tunnel by SSH. In a network that you trust, "
+                f"jupyter_allow_plain_http allows plain HTTP."
             )
     return problems
 
 
-def instance_problems(instance: Settings, published: str | None) -> list[str]:
-    """What keeps one instance from starting here. The port at which its container is published already is its own."""
+def instance_problems(instance: Settings, own_port: int | None) -> list[str]:
+    """What keeps one instance from starting here. The port at which its container is published is its own."""
     problems = []
     reserved = RESERVED_ENVIRONMENT & set(instance.environment)
     if reserved:
@@ -120,7 +122,9 @@ def instance_problems(instance: Settings, published: str | None) -> list[str]:
             in_bytes(getattr(instance, key), total_memory())
         except OperatorError as error:
             problems.append(f"its `{key}`: {error}")
-    if published != instance.url:
+    problems += certificate_problems(instance)
+    # On whichever address: the container that is there makes room for the one that takes its place.
+    if own_port != instance.port:
         problem = port_problem(instance.bind_address, instance.port)
         if problem:
             problems.append(f"{problem}; give it another `port`, or stop that")
@@ -177,7 +181,7 @@ def preflight(instances: list[dict[str, t.Any]], allow_plain_http: bool) -> dict
         return {"problems": problems}
 
     engine, engine_error = Engine(), ""
-    published: dict[str, str] = {}
+    own_ports: dict[str, int] = {}
     missing_images: list[str] = []
     wanted = [instance for instance in listed if instance.enabled]
     try:
@@ -185,7 +189,7 @@ def preflight(instances: list[dict[str, t.Any]], allow_plain_http: bool) -> dict
         for instance in wanted:
             container = engine.inspect("container", instance.container)
             if container and container["State"]["Running"] and layout.LABEL_INSTANCE in labels(container):
-                published[instance.name] = base_url(container)
+                _address, own_ports[instance.name] = published(container)
         images = {instance.image for instance in wanted}
         missing_images = sorted(image for image in images if engine.inspect("image", image) is None)
     except EngineError as error:
@@ -193,7 +197,7 @@ def preflight(instances: list[dict[str, t.Any]], allow_plain_http: bool) -> dict
 
     missing_users = set()
     for instance in wanted:
-        found = instance_problems(instance, published.get(instance.name))
+        found = instance_problems(instance, own_ports.get(instance.name))
         problems += [f"Instance {instance.name}: {problem}." for problem in found]
         try:
             find_account(instance.user)

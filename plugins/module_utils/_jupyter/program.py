@@ -21,6 +21,7 @@ PACKAGE = "jupyter_supervisor"
 PARTS = (
     "__init__",
     "backup",
+    "certificate",
     "cli",
     "container",
     "engine",

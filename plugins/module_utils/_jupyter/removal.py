@@ -26,9 +26,10 @@ def remove(name: str) -> None:
     if network and (network.get("Labels") or {}).get(layout.LABEL_INSTANCE) == name:
         engine.call("network", "rm", container_name)
     # Named, because what else lies there is the user's: the home, and what keeps a backup readable.
+    certificates = [f"{tls}_{file}.pem" for tls in ("files", "generated") for file in ("certificate", "private_key")]
     ours = {
-        layout.CONFIG / name: ("settings.json", "token"),
-        layout.STATE / name: ("passwd", "group", "healthy.json", "failed.json"),
+        layout.CONFIG / name: ("settings.json", "token", *certificates),
+        layout.STATE / name: ("passwd", "group", "healthy.json", "failed.json", layout.SERVER_CONFIG),
     }
     for directory, files in ours.items():
         for file in files:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import pwd
@@ -17,6 +18,8 @@ from . import layout
 from .errors import OperatorError
 
 SIZE = re.compile(r"(\d+)([bkmg%]?)", re.I)
+# Addresses that stand for all of the machine's, and how the machine itself reaches them.
+ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
@@ -46,13 +49,19 @@ class Settings(t.NamedTuple):
     start_timeout: int
     stop_timeout: int
     idle_minutes: int
+    # These have defaults, because settings.json of 0.1.0 does not have them.
+    tls: str = "none"
+    tls_certificate: str = ""
+    tls_private_key: str = ""
+    cull_idle_minutes: int = 0
 
     @classmethod
     def parse(cls, raw: dict[str, t.Any]) -> Settings:
         # Values that came through an inventory or the command line may be text.
         kinds: dict[str, t.Callable[[t.Any], t.Any]] = {"enabled": bool, "port": int, "cpus": float}
         kinds["environment"] = lambda values: {str(key): str(value) for key, value in values.items()}
-        kinds.update(dict.fromkeys(("pids_limit", "start_timeout", "stop_timeout", "idle_minutes"), int))
+        numbers = ("pids_limit", "start_timeout", "stop_timeout", "idle_minutes", "cull_idle_minutes")
+        kinds.update(dict.fromkeys(numbers, int))
         return cls(**{key: kinds.get(key, str)(value) for key, value in raw.items()})
 
     @property
@@ -64,12 +73,21 @@ class Settings(t.NamedTuple):
         return f"jupyter-{self.name}.service"
 
     @property
-    def url(self) -> str:
-        return url_of(self.bind_address, self.port)
+    def is_local(self) -> bool:
+        """Whether only this machine itself reaches it."""
+        return ipaddress.ip_address(self.bind_address).is_loopback
 
     @property
     def token_file(self) -> Path:
         return layout.CONFIG / self.name / "token"
+
+    @property
+    def certificate_file(self) -> Path:
+        return layout.CONFIG / self.name / f"{self.tls}_certificate.pem"
+
+    @property
+    def private_key_file(self) -> Path:
+        return layout.CONFIG / self.name / f"{self.tls}_private_key.pem"
 
     @property
     def state(self) -> Path:
@@ -120,7 +138,6 @@ def host_and_port(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def url_of(address: str, port: int) -> str:
+def url_of(scheme: str, address: str, port: int) -> str:
     """Where this machine itself reaches what is published there."""
-    anywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
-    return f"http://{host_and_port(anywhere.get(address, address), port)}"
+    return f"{scheme}://{host_and_port(ANYWHERE.get(address, address), port)}"

@@ -10,11 +10,12 @@ import secrets
 import typing as t
 
 from . import layout
-from .container import base_url, labels, settings_hash
+from .certificate import public_url, why_outdated
+from .container import endpoint, labels, published, settings_hash
 from .engine import Engine
 from .errors import OperatorError
 from .records import Version, was_healthy, why_failed
-from .server import NoAnswerError, ask_busy, request, version_at
+from .server import Endpoint, NoAnswerError, ask_busy, request, version_at
 from .settings import Settings, find_account, load_settings
 
 
@@ -23,6 +24,7 @@ def blank(name: str) -> dict[str, t.Any]:
     return {
         "name": name,
         "url": "",
+        "fingerprint": "",
         "show_token": "",
         "health": "",
         "version": "",
@@ -38,18 +40,21 @@ def status(name: str, timeout: float | None = None) -> dict[str, t.Any]:
     """What an observer finds now. `differs` says what a restart would bring, `busy` what it would destroy."""
     settings, engine = load_settings(name), Engine(timeout)
     result = blank(name)
-    result.update(url=f"{settings.url}/lab", show_token=f"sudo cat {settings.token_file}")
+    scheme = "http" if settings.tls == "none" else "https"
+    url = public_url(settings, scheme, settings.bind_address, settings.port)
+    result.update(url=f"{url}/lab", show_token=f"sudo cat {settings.token_file}")
     try:
         container = engine.inspect("container", settings.container)
         if container is None or not container["State"]["Running"]:
             result["health"] = f"its container is {container['State']['Status'] if container else 'not there'}"
             return result
-        url = base_url(container)
-        result["url"] = f"{url}/lab"
+        server = endpoint(container)
+        url = public_url(settings, server.url.partition(":")[0], *published(container))
+        result.update(url=f"{url}/lab", fingerprint=server.fingerprint)
         wanted = Version(settings, engine.image_id(settings.image))
         result["differs"] = differences(wanted, container)
         result["failed"] = why_failed(wanted) if result["differs"] else ""
-        answer(settings, container, url, result)
+        answer(settings, container, server, result)
     except OperatorError as error:
         result["health"] = str(error)
     if result["differs"] and not result["failed"]:
@@ -65,16 +70,19 @@ def differences(wanted: Version, container: dict[str, t.Any]) -> list[str]:
         found.append("older settings")
     if started_from.get(layout.LABEL_IMAGE) != wanted.image:
         found.append("an older image")
-    return found
+    # Without TLS until now, it has older settings anyway.
+    if layout.LABEL_CERTIFICATE in started_from:
+        found.append(why_outdated(wanted.settings))
+    return [difference for difference in found if difference]
 
 
-def answer(settings: Settings, container: dict[str, t.Any], url: str, result: dict[str, t.Any]) -> None:
+def answer(settings: Settings, container: dict[str, t.Any], server: Endpoint, result: dict[str, t.Any]) -> None:
     """Fills in what the server itself says."""
     try:
-        result["version"] = version_at(url)
-        result["refuses_wrong_token"] = request(f"{url}/api/status", secrets.token_hex(8))[0] == 403
+        result["version"] = version_at(server)
+        result["refuses_wrong_token"] = request(server, "/api/status", secrets.token_hex(8))[0] == 403
         token = settings.token_file.read_text(encoding="utf-8").strip()
-        result["busy"] = ask_busy(url, token, settings.idle_minutes)
+        result["busy"] = ask_busy(server, token, settings.idle_minutes)
         result["health"] = "healthy"
     except (NoAnswerError, OSError) as error:
         result["health"] = f"no answer: {error}"

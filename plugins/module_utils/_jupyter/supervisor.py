@@ -15,7 +15,8 @@ import time
 import typing as t
 
 from . import layout
-from .container import base_url, container_options, labels, settings_hash
+from .certificate import prepare_certificate, read_certificate
+from .container import container_options, endpoint, labels, settings_hash
 from .engine import Engine, refuse_to_wake_engine
 from .errors import EngineError, OperatorError
 from .files import prepare
@@ -124,6 +125,11 @@ class Supervisor:
         if engine.inspect("container", settings.container):
             engine.call("rm", settings.container)
         prepare(settings, account)
+        certificate = []
+        if settings.tls != "none":
+            prepare_certificate(settings, account)
+            fingerprint = read_certificate(settings.certificate_file).fingerprint
+            certificate = ["--label", f"{layout.LABEL_CERTIFICATE}={fingerprint}"]
         if engine.inspect("network", settings.container) is None:
             engine.call("network", "create", "--label", f"{layout.LABEL_INSTANCE}={settings.name}", settings.container)
         # By its name, which is what `docker ps` shows, where that still stands for it.
@@ -137,6 +143,7 @@ class Supervisor:
                 *("--label", f"{layout.LABEL_INSTANCE}={settings.name}"),
                 *("--label", f"{layout.LABEL_SETTINGS}={settings_hash(settings, account)}"),
                 *("--label", f"{layout.LABEL_IMAGE}={version.image}"),
+                *certificate,
                 image,
                 pass_fds=(descriptor,),
             )
@@ -155,20 +162,20 @@ class Supervisor:
             container = self.engine.inspect("container", identity)
             if container is None or not container["State"]["Running"]:
                 raise OperatorError(self.obituary(container))
-            url = base_url(container)
+            server = endpoint(container)
             try:
-                answer = version_at(url)
+                answer = version_at(server)
             except NoAnswerError as error:
                 if time.monotonic() > deadline:
                     self.stop()
                     raise OperatorError(
-                        f"The container is stopped, because {url}/api did not answer within "
+                        f"The container is stopped, because {server.url}/api did not answer within "
                         f"{self.settings.start_timeout} seconds ({error}). jupyter_start_timeout gives it more time."
                     ) from None
                 time.sleep(self.poll_seconds / 2)
             else:
                 note_healthy(self.settings, identity, version)
-                say(f"Jupyter Server {answer} answers at {url}.")
+                say(f"Jupyter Server {answer} answers at {server.url}.")
                 return
 
     def await_end(self, identity: str) -> int:

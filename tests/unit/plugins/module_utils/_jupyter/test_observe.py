@@ -91,6 +91,7 @@ def test_status_of_a_healthy_instance(settings: Settings) -> None:
     assert status("keras") == {
         "name": "keras",
         "url": f"http://127.0.0.1:{settings.port}/lab",
+        "fingerprint": "",
         "show_token": f"sudo cat {settings.token_file}",
         "health": "healthy",
         "version": "2.21.0",
@@ -202,10 +203,10 @@ def test_taken_port_names_the_process(make_settings: MakeSettings) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         settings = make_settings(port=port, user="no-such-user")
-        (problem,) = instance_problems(settings, published=None)
+        (problem,) = instance_problems(settings, own_port=None)
         assert f"port {port} of 127.0.0.1 is taken by" in problem
         assert f"(process {os.getpid()})" in problem
-        assert not instance_problems(settings, published=settings.url), "its own port is no conflict"
+        assert not instance_problems(settings, own_port=settings.port), "its own port is no conflict"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,7 @@ def test_taken_port_names_the_process(make_settings: MakeSettings) -> None:
     ],
 )
 def test_instance_problems(change: dict[str, t.Any], expected: str, make_settings: MakeSettings) -> None:
-    (problem,) = instance_problems(make_settings(port=0, user="no-such-user", **change), published=None)
+    (problem,) = instance_problems(make_settings(port=0, user="no-such-user", **change), own_port=None)
     assert expected in problem
 
 
