@@ -35,8 +35,8 @@ options:
   instances:
     description:
       - The instances to back up, as in the variable C(jupyter_instances) with defaults filled in.
-      - Of each, C(name), C(user), C(workdir), C(backup_repository), C(backup_schedule), C(backup_keep),
-        C(backup_exclude), C(backup_exclude_larger_than) and C(backup_environment) are used.
+      - Of each, C(name), C(user), C(workdir), C(backup_repository), C(backup_schedule), C(backup_random_delay),
+        C(backup_keep), C(backup_exclude), C(backup_exclude_larger_than) and C(backup_environment) are used.
     type: list
     elements: dict
     required: true
@@ -56,6 +56,7 @@ EXAMPLES = r"""
         workdir: ~/notebooks
         backup_repository: /mnt/backups/{name}
         backup_schedule: "*-*-* 02:00:00"
+        backup_random_delay: 2h
         backup_keep: {daily: 7, weekly: 4}
         backup_exclude: [.ipynb_checkpoints]
         backup_exclude_larger_than: 1g
@@ -76,6 +77,7 @@ backups:
       directory: /var/backups/gpulab/jupyter/keras
       state: /var/lib/gpulab/jupyter/keras/backup
       schedule: "*-*-* 02:00:00"
+      random_delay: 2h
 prepared:
   description: >-
     The files with the passwords of the instances for which something was made. They are worth a copy elsewhere.

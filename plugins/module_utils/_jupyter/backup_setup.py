@@ -59,7 +59,8 @@ def prepare_all(instances: list[dict[str, t.Any]], check: bool) -> tuple[list[di
         if account is None or prepare(backup, account, check):
             prepared.append(str(password_file(backup.name)))
         told = {"name": backup.name, "user": str(instance["user"]), "workdir": backup.workdir}
-        told.update(directory=backup.directory, state=str(state(backup.name)), schedule=backup.schedule)
+        told.update(directory=backup.directory, state=str(state(backup.name)))
+        told.update(schedule=backup.schedule, random_delay=str(instance["backup_random_delay"]))
         for_units.append(told)
     return for_units, prepared
 
