@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measures what DESIGN promises, side by side in one run, and writes docs/benchmarks.md.
 
-Cold measurements take the median of ROUNDS fresh testbed machines; the role and the script alternate, so that a noisy
-minute of the computer hits both. Packages come from a cache that a first, unmeasured install has filled: what is
-compared is the work, not the mirror.
+Cold measurements of the engine take the median of ROUNDS fresh testbed machines; the role and the script alternate, so
+that a noisy minute of the computer hits both. Packages come from a cache that a first, unmeasured install has filled:
+what is compared is the work, not the mirror.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -20,16 +21,30 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 RESOURCES = ROOT / "molecule" / "resources"
 STATE = ROOT / ".cache" / "bench"
 MACHINE = "gpulab-bench"
 ROUNDS = 3
-SITE = ["ansible-playbook", "-i", str(STATE / "inventory.yml"), "site.yml"]
+PLAYBOOK = ["ansible-playbook", "-i", str(STATE / "inventory.yml")]
+SITE = [*PLAYBOOK, "site.yml"]
 # Only what the script does too.
 DOCKER_PLAY = [*SITE, "--tags", "docker", "-e", '{"docker_ca_certificates": []}']
-SCRIPT = ["ssh", "-F", str(STATE / "ssh_config"), MACHINE, "sudo sh -s"]
+IMAGE_PLAY = [*PLAYBOOK, "playbooks/build_image.yml"]
+# Pure Python and small: what is measured is the layer, not the download.
+ONE_PACKAGE = [*IMAGE_PLAY, "-e", '{"keras_image_extra_packages": ["humanize"]}']
+SSH = ["ssh", "-F", str(STATE / "ssh_config"), MACHINE]
+SCRIPT = [*SSH, "sudo sh -s"]
+START = [*SSH, "sudo systemctl start jupyter-keras"]
+
+
+class Row(NamedTuple):
+    what: str
+    target: str
+    measured: str
+    met: bool | None = None
 
 
 def testbed(playbook: str) -> None:
@@ -41,10 +56,12 @@ def testbed(playbook: str) -> None:
     quiet(["ansible-playbook", str(RESOURCES / playbook), "-e", json.dumps(extra)])
 
 
-def quiet(command: Sequence[str], script: Path | None = None) -> None:
+def quiet(command: Sequence[str], script: Path | None = None) -> str:
+    """Run it, and return what it printed."""
     done = subprocess.run(
         command,
         cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.profile_roles", "ANSIBLE_NOCOLOR": "1"},
         input=script.read_bytes() if script else None,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -52,6 +69,7 @@ def quiet(command: Sequence[str], script: Path | None = None) -> None:
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout.decode()[-4000:]}")
+    return done.stdout.decode()
 
 
 def timed(label: str, command: Sequence[str], script: Path | None = None) -> float:
@@ -67,7 +85,15 @@ def fresh() -> None:
     testbed("create.yml")
 
 
-def measure() -> dict[str, float]:
+def seconds_in_role(role: str, output: str) -> float:
+    """Without the start of ansible-playbook and its first connection: the role's own tasks."""
+    match = re.search(rf"^{role} -+ ([\d.]+)s$", output, re.MULTILINE)
+    if match is None:
+        raise SystemExit(f"profile_roles says nothing of {role}:\n{output[-2000:]}")
+    return float(match.group(1))
+
+
+def measure_engine() -> list[Row]:
     script = Path(__file__).parent / "docker.sh"
     print("Filling the package cache ...", flush=True)
     fresh()
@@ -84,10 +110,56 @@ def measure() -> dict[str, float]:
         fresh()
         sample("role docker, cold", DOCKER_PLAY)
         sample("role docker, again", DOCKER_PLAY)
+    median = {label: statistics.median(values) for label, values in samples.items()}
+    cold, again = median["role docker, cold"], median["role docker, again"]
+    ratio = cold / median["script, cold"]
+    return [
+        Row(
+            "docker role, cold, distribution packages",
+            "<= 1.3 x the script",
+            f"{cold:.1f} s = {ratio:.2f} x",
+            ratio <= 1.3,
+        ),
+        Row("the same as a shell script", "", f"{median['script, cold']:.1f} s"),
+        Row("docker role, nothing to do", "<= 5 s", f"{again:.1f} s", again <= 5),
+        Row("the same script again", "", f"{median['script, again']:.1f} s"),
+    ]
+
+
+def measure_image() -> list[Row]:
+    """On the machine that the engine was measured on, once: the first build is minutes."""
+    # The host's certificate authority is part of the way to the packages.
+    quiet([*SITE, "--tags", "docker"])
+    cold = timed("image from nothing", IMAGE_PLAY)
+    again = statistics.median(seconds_in_role("keras_image", quiet(IMAGE_PLAY)) for _round in range(ROUNDS))
+    added = timed("one package added", ONE_PACKAGE)
+    other = timed("another package instead", [part.replace("humanize", "tabulate") for part in ONE_PACKAGE])
+    quiet(IMAGE_PLAY)
+    plain = int(quiet([*SSH, "sudo docker image inspect --format '{{.Size}}' keras:cpu"]))
+    packed = int(quiet([*SSH, "sudo docker save keras:cpu | gzip | wc -c"]))
+    return [
+        Row("CPU image from nothing, bootstrapped base included", "<= 150 s", f"{cold:.0f} s", cold <= 150),
+        Row("the image, nothing changed (the role's own tasks)", "<= 2 s", f"{again:.1f} s", again <= 2),
+        Row("one package added to the image", "<= 20 s", f"{added:.1f} s", added <= 20),
+        Row("another one instead", "<= 20 s", f"{other:.1f} s", other <= 20),
+        Row("CPU image, without extras", "<= 2.0 GB", f"{plain / 1e9:.2f} GB", plain <= 2.0e9),
+        Row("the same, compressed (docker save, gzip)", "<= 500 MB", f"{packed / 1e6:.0f} MB", packed <= 500e6),
+    ]
+
+
+def measure_site() -> list[Row]:
     timed("whole site, the rest of the first run (not compared)", SITE)
+    again = statistics.median(timed("whole site, again", SITE) for _round in range(ROUNDS))
+    starts = []
     for _round in range(ROUNDS):
-        sample("whole site, again", SITE)
-    return {label: statistics.median(values) for label, values in samples.items()}
+        quiet([*SSH, "sudo systemctl stop jupyter-keras"])
+        # Returns when the server has answered.
+        starts.append(timed("systemctl start jupyter-keras", START))
+    start = statistics.median(starts)
+    return [
+        Row("Jupyter from `systemctl start` to its first answer", "<= 5 s", f"{start:.1f} s", start <= 5),
+        Row("whole site, nothing to do, one host", "<= 12 s", f"{again:.1f} s", again <= 12),
+    ]
 
 
 def machine() -> str:
@@ -103,28 +175,9 @@ def machine() -> str:
     return f"{os.cpu_count()} cores ({cpu}), {memory:.0f} GiB"
 
 
-def page(seconds: dict[str, float]) -> str:
-    cold, again = seconds["role docker, cold"], seconds["role docker, again"]
-    ratio = cold / seconds["script, cold"]
-    rows = [
-        (
-            "docker role, cold, distribution packages",
-            "<= 1.3 x the script",
-            f"{cold:.1f} s = {ratio:.2f} x",
-            ratio <= 1.3,
-        ),
-        ("the same as a shell script", "", f"{seconds['script, cold']:.1f} s", None),
-        ("docker role, nothing to do", "<= 5 s", f"{again:.1f} s", again <= 5),
-        ("the same script again", "", f"{seconds['script, again']:.1f} s", None),
-        (
-            "whole site, nothing to do, one host",
-            "<= 12 s",
-            f"{seconds['whole site, again']:.1f} s",
-            seconds["whole site, again"] <= 12,
-        ),
-    ]
+def page(rows: list[Row]) -> str:
     verdict = {True: "met", False: "**missed**", None: ""}
-    table = "\n".join(f"| {what} | {target} | {found} | {verdict[met]} |" for what, target, found, met in rows)
+    table = "\n".join(f"| {row.what} | {row.target} | {row.measured} | {verdict[row.met]} |" for row in rows)
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -132,9 +185,10 @@ def page(seconds: dict[str, float]) -> str:
 
 Written by `make bench`; do not edit. {datetime.now(UTC):%Y-%m-%d}, commit {commit}, {machine()}.
 
-Medians of {ROUNDS} runs over SSH against a testbed machine on the same computer, which it shares with Ansible; every
-cold run on a fresh machine, role and script in turn, packages from a warm cache. These computers are noisy: compare
-within this table, not across runs. Role times include the start of `ansible-playbook`.
+Over SSH against a testbed machine on the same computer, which it shares with Ansible. Medians of {ROUNDS} runs, but for
+the image, which is built once. Cold runs of the engine on a fresh machine each, role and script in turn, packages from
+a warm cache. These computers are noisy: compare within this table, not across runs. Times include the start of
+`ansible-playbook` where nothing else is said.
 
 | what | target | measured | |
 |---|---|---|---|
@@ -146,10 +200,10 @@ def main() -> None:
     if shutil.which("ansible-playbook") is None:
         raise SystemExit("Run this as `make bench`: it needs the programs of .venv on PATH.")
     try:
-        result = measure()
+        rows = measure_engine() + measure_image() + measure_site()
     finally:
         testbed("destroy.yml")
-    text = page(result)
+    text = page(rows)
     (ROOT / "docs" / "benchmarks.md").write_text(text)
     print(text)
 
