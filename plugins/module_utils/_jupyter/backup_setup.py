@@ -97,18 +97,20 @@ def list_problems(backups: list[Backup]) -> list[str]:
 
 def prepare(backup: Backup, account: Account, check: bool) -> bool:
     """Returns whether that changed something, or would."""
+    config = config_file(backup.name)
     content = json.dumps(backup._asdict(), indent=2, sort_keys=True) + "\n"
-    is_written = (
-        is_private(config_file(backup.name), account)
-        and config_file(backup.name).read_text(encoding="utf-8") == content
-        and is_private(password_file(backup.name), account)
-        and owns(state(backup.name), account)
-    )
+    has_password = is_private(password_file(backup.name), account) and owns(state(backup.name), account)
+    is_current = is_private(config, account) and config.read_text(encoding="utf-8") == content
     if check:
-        return not is_written or shutil.which("restic") is None or not repository_id(backup, account)
-    if not is_written:
-        write_files(backup, account, content)
-    return make_repository(backup, account) or not is_written
+        is_current = is_current and has_password and shutil.which("restic") is not None
+        return not is_current or not repository_id(backup, account)
+    if not has_password:
+        make_password(backup, account)
+    made = make_repository(backup, account)
+    # The last, so that backups go on as before where the rest is refused.
+    if not is_current:
+        replace_file(config, content, 0o400, account)
+    return made or not has_password or not is_current
 
 
 def owns(path: Path, account: Account) -> bool:
@@ -119,13 +121,12 @@ def is_private(path: Path, account: Account) -> bool:
     return owns(path, account) and path.stat().st_size > 0 and path.stat().st_mode & 0o7777 == 0o400
 
 
-def write_files(backup: Backup, account: Account, content: str) -> None:
-    make_directory(config_file(backup.name).parent)
-    replace_file(config_file(backup.name), content, 0o400, account)
-    password = password_file(backup.name)
+def make_password(backup: Backup, account: Account) -> None:
+    path = password_file(backup.name)
+    make_directory(path.parent)
     # One that is there may be the only key to years of snapshots: at most its owner and mode are mended.
-    known = password.read_text(encoding="utf-8") if password.exists() else ""
-    replace_file(password, known if known.strip() else secrets.token_urlsafe(32) + "\n", 0o400, account)
+    known = path.read_text(encoding="utf-8") if path.exists() else ""
+    replace_file(path, known if known.strip() else secrets.token_urlsafe(32) + "\n", 0o400, account)
     make_directory(state(backup.name), account)
 
 

@@ -120,7 +120,7 @@ def complaints(stderr: str) -> list[str]:
         found += [part.strip() for part in text.splitlines()]
     # What restic adds for those who gave the repository themselves, and what the code says already.
     unsaid = ("Is there a repository at the following location", "/", "Warning: at least one source file")
-    said = [re.sub("^(Fatal|error): ", "", text) for text in found if text and not text.startswith(unsaid)]
+    said = [re.sub("^error: |Fatal: ", "", text) for text in found if text and not text.startswith(unsaid)]
     return list(dict.fromkeys(said))
 
 
