@@ -78,9 +78,8 @@ backups:
       state: /var/lib/gpulab/jupyter/keras/backup
       schedule: "*-*-* 02:00:00"
       random_delay: 2h
-prepared:
-  description: >-
-    The files with the passwords of the instances for which something was made. They are worth a copy elsewhere.
+new_passwords:
+  description: The files of passwords that were made. They are worth a copy elsewhere.
   returned: success
   type: list
   elements: str
@@ -98,10 +97,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        backups, prepared = prepare_all(module.params["instances"], module.check_mode)
+        module.exit_json(**prepare_all(module.params["instances"], module.check_mode))
     except OperatorError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=bool(prepared), backups=backups, prepared=prepared)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ def as_configured(instance: dict[str, t.Any], account: Account | None) -> Backup
     )
 
 
-def prepare_all(instances: list[dict[str, t.Any]], check: bool) -> tuple[list[dict[str, str]], list[str]]:
-    """What units must know of each, and the password files of those for which something was made, or would be."""
+def prepare_all(instances: list[dict[str, t.Any]], check: bool) -> dict[str, t.Any]:
+    """Says whether that changed something, what units must know of each backup, and where new passwords are."""
     accounts: list[Account | None] = []
     for instance in instances:
         try:
@@ -54,15 +54,17 @@ def prepare_all(instances: list[dict[str, t.Any]], check: bool) -> tuple[list[di
     problems = list_problems(backups)
     if problems:
         raise OperatorError(" ".join(problems))
-    prepared, for_units = [], []
+    passwords = [password_file(backup.name) for backup in backups]
+    result: dict[str, t.Any] = {"changed": False, "backups": []}
+    result["new_passwords"] = [str(path) for path in passwords if not path.exists()]
     for instance, backup, account in zip(instances, backups, accounts):
         if account is None or prepare(backup, account, check):
-            prepared.append(str(password_file(backup.name)))
+            result["changed"] = True
         told = {"name": backup.name, "user": str(instance["user"]), "workdir": backup.workdir}
         told.update(directory=backup.directory, state=str(state(backup.name)))
         told.update(schedule=backup.schedule, random_delay=str(instance["backup_random_delay"]))
-        for_units.append(told)
-    return for_units, prepared
+        result["backups"].append(told)
+    return result
 
 
 def list_problems(backups: list[Backup]) -> list[str]:

@@ -19,6 +19,10 @@ from .errors import OperatorError
 from .settings import Account
 
 
+# The code for a snapshot of what could be read.
+PARTLY = 3
+
+
 class ResticError(OperatorError):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -35,8 +39,7 @@ class ResticError(OperatorError):
 
     @property
     def incomplete(self) -> bool:
-        """A snapshot was made of what could be read."""
-        return self.code == 3
+        return self.code == PARTLY
 
 
 class Done(t.NamedTuple):
@@ -80,7 +83,8 @@ class Restic:
             raise OperatorError(f"restic cannot be run in {cwd}: {error.strerror}") from error
         if done.returncode == 0:
             return Done(done.stdout, None)
-        said = complaints(done.stderr) or [f"restic {arguments[0]} failed with code {done.returncode}"]
+        said = complaints(done.stderr, done.returncode == PARTLY)
+        said = said or [f"restic {arguments[0]} failed with code {done.returncode}"]
         more = [f"and {len(said) - 3} more"] if len(said) > 3 else []
         return Done(done.stdout, ResticError("; ".join(said[:3] + more), done.returncode))
 
@@ -104,7 +108,7 @@ def records(text: str) -> list[dict[str, t.Any]]:
     return found
 
 
-def complaints(stderr: str) -> list[str]:
+def complaints(stderr: str, partly: bool) -> list[str]:
     """What went wrong, an entry each, from lines of text or, since 0.17, of JSON."""
     found = []
     for line in stderr.splitlines():
@@ -120,8 +124,10 @@ def complaints(stderr: str) -> list[str]:
         found += [part.strip() for part in text.splitlines()]
     # What restic adds for those who gave the repository themselves, and what the code says already.
     unsaid = ("Is there a repository at the following location", "/", "Warning: at least one source file")
-    said = [re.sub("^error: |Fatal: ", "", text) for text in found if text and not text.startswith(unsaid)]
-    return list(dict.fromkeys(said))
+    said = [text for text in found if text and not text.startswith(unsaid)]
+    # Where nothing came of it, one line has the reason, which others only prepare.
+    fatal = [] if partly else [text for text in said if text.startswith("Fatal: ")]
+    return list(dict.fromkeys(re.sub("^error: |Fatal: ", "", text) for text in fatal or said))
 
 
 def summary(stdout: str) -> dict[str, t.Any]:
