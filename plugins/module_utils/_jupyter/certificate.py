@@ -73,13 +73,14 @@ def read_certificate(path: Path) -> Certificate:
     """The first of a file, which is the server's own; those of its issuers follow."""
     try:
         block = BLOCK.search(path.read_text(encoding="utf-8", errors="replace"))
-        if block is None:
-            raise OperatorError(f"{path} holds no certificate in PEM form")
-        shown = openssl("x509", "-noout", "-enddate", "-ext", "subjectAltName", "-in", str(path))
-        return Certificate(fingerprint_of(ssl.PEM_cert_to_DER_cert(block.group())), *parse_openssl(shown))
     except OSError as error:
         raise OperatorError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    if block is None:
+        raise OperatorError(f"{path} holds no certificate in PEM form")
+    try:
+        shown = openssl("x509", "-noout", "-enddate", "-ext", "subjectAltName", "-in", str(path))
+        return Certificate(fingerprint_of(ssl.PEM_cert_to_DER_cert(block.group())), *parse_openssl(shown))
+    except (OperatorError, ValueError) as error:
         raise OperatorError(f"{path} holds no certificate that can be read: {error}") from error
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import ssl
 import sys
 import threading
 import typing as t
@@ -36,12 +37,14 @@ class Server:
             "/api/sessions": [],
             "/api/terminals": [],
         }
+        self.asked: list[str] = []
         self.token = TOKEN
         self.is_open_to_all = False
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                outer.asked.append(self.path)
                 allowed = outer.is_open_to_all or self.headers.get("Authorization") == f"token {outer.token}"
                 if self.path == "/api":
                     self.reply(200, {"version": "2.21.0"})
@@ -63,6 +66,11 @@ class Server:
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = int(self.http.server_address[1])
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
+
+    def speak_tls(self, certificate: Path, private_key: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, private_key)
+        self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
 
     def close(self) -> None:
         self.http.shutdown()

@@ -17,8 +17,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import layout
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.certificate import (
+    prepare_certificate,
+    read_certificate,
+)
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.program import build
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.records import was_healthy
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settings import find_account
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.status import status
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._jupyter.conftest import (
     Docker,
@@ -115,6 +120,23 @@ def test_starts_waits_for_the_answer_and_passes_the_code_on(
     code, said = unit.end()
     assert code == 137
     assert "memory limit of 75%" in said
+
+
+def test_knows_its_server_by_the_certificate_that_it_made(
+    docker: Docker, server: Server, make_settings: MakeSettings, start: Start
+) -> None:
+    settings = make_settings(port=server.port, tls="generated")
+    settings.state.mkdir(parents=True)
+    prepare_certificate(settings, find_account(settings.user))
+    server.speak_tls(settings.certificate_file, settings.private_key_file)
+    unit = start()
+    unit.await_line("READY=1")
+    fingerprint = read_certificate(settings.certificate_file).fingerprint
+    assert docker.container()["Config"]["Labels"][layout.LABEL_CERTIFICATE] == fingerprint
+    assert set(server.asked) == {"/api"}
+    assert settings.private_key_file.read_text().splitlines()[1] not in json.dumps(docker.calls)
+    docker.end(0)
+    assert f"answers at https://127.0.0.1:{server.port}." in unit.end()[1]
 
 
 def test_takes_a_running_container_over(
