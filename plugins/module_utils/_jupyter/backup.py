@@ -187,8 +187,8 @@ def take(backup: Backup, restic: Restic, before: dict[str, t.Any] | None) -> tup
     if done.problem and done.problem.nothing_to_save:
         if before:
             raise OperatorError(
-                f"the work directory {backup.workdir} is empty, and had {before['files']} files at the last backup; "
-                f"is its file system mounted?"
+                f"the work directory {backup.workdir} is empty, and had {before['files']} files at the last backup: "
+                f"see whether its file system is mounted"
             )
         return {}, ""
     if done.problem and not done.problem.incomplete:
@@ -215,7 +215,7 @@ def retire(backup: Backup, restic: Restic) -> None:
 def explain(backup: Backup, error: ResticError) -> str:
     where = backup.shown_repository
     if error.repository_missing:
-        return f"there is no repository at {where} ({error}); is its file system mounted?"
+        return f"there is no repository at {where} ({error}): see whether its file system is mounted"
     if "wrong password" in str(error):
         return (
             f"{password_file(backup.name)} does not hold the password of {where}, which another machine may have made"

@@ -18,7 +18,6 @@ import typing as t
 from .errors import OperatorError
 from .settings import Account
 
-
 # The code for a snapshot of what could be read.
 PARTLY = 3
 
@@ -54,6 +53,8 @@ class Restic:
         self.environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": account.home,
+            # Snapshots keep the zone that they were made in, and are sorted by time.
+            "TZ": "UTC",
             "RESTIC_PROGRESS_FPS": "0.1",
             **environment,
             "RESTIC_REPOSITORY": repository,
@@ -146,8 +147,9 @@ def summary(stdout: str) -> dict[str, t.Any]:
 
 def snapshots(stdout: str) -> list[dict[str, t.Any]]:
     """What `snapshots --json` says, the oldest first."""
-    listed = [{"id": str(one["id"]), "time": str(one["time"])} for one in json.loads(stdout or "null") or []]
-    return sorted(listed, key=lambda one: one["time"])
+    listed = sorted(json.loads(stdout or "null") or [], key=lambda one: str(one["time"]))
+    # Fractions of a second say nothing to anybody.
+    return [{"id": str(one["id"]), "time": re.sub(r"\.\d+", "", str(one["time"]))} for one in listed]
 
 
 def nodes(stdout: str) -> dict[str, dict[str, t.Any]]:

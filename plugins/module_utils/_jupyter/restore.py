@@ -68,7 +68,7 @@ def choose(backup: Backup, wanted: str, listed: list[dict[str, t.Any]]) -> dict[
         shown = ", ".join(f"{snapshot['id'][:8]} ({snapshot['time'][:16]})" for snapshot in listed[:-11:-1])
         raise OperatorError(
             f"{'Several snapshots' if found else 'No snapshot'} of instance {backup.name} in {backup.shown_repository} "
-            f"begin{'' if found else 's'} with {wanted}. The newest of its {len(listed)} are: {shown}."
+            f"begin{'' if found else 's'} with {wanted}. It has {shown}{' and older ones' if len(listed) > 10 else ''}."
         )
     return found[0]
 
