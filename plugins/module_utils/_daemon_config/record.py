@@ -41,9 +41,10 @@ def settle(record: Record | None, current: Config, seen_digest: str, engine: str
         if engine == record.engine:
             return Record(record.acknowledged, seen_digest, engine)
         # Somebody else changed the file, and another engine runs: it was started before or after that. What differs is
-        # known of neither, so it counts as not taken, whatever this run makes of it.
-        agreed = {key: value for key, value in record.acknowledged.items() if current.get(key, value) == value}
-        return Record(agreed, seen_digest, engine)
+        # known of neither, so it counts as not taken, whatever this run makes of it: null is no setting.
+        either = {**record.acknowledged, **current}
+        unknown = {key: None for key in either if key not in current or record.acknowledged.get(key) != current[key]}
+        return Record({**record.acknowledged, **unknown}, seen_digest, engine)
     if engine not in (record.engine, NOT_RUNNING, UNKNOWN) and record.engine != UNKNOWN:
         return Record(current, seen_digest, engine)
     return record

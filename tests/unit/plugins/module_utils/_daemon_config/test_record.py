@@ -35,7 +35,8 @@ NEW = {"debug": False}
         (Record(OLD, "new", "engine 1"), "new", "unknown", OLD),
         (Record(OLD, "new", "unknown"), "new", "engine 1", OLD),
         # Edited by somebody else, before or after that start: the engine may hold either.
-        (Record(OLD, "other", "engine 1"), "new", "engine 2", {}),
+        (Record(OLD, "other", "engine 1"), "new", "engine 2", {"debug": None}),
+        (Record({"icc": True, **NEW}, "other", "engine 1"), "new", "engine 2", {"icc": None, **NEW}),
         (Record(OLD, "other", "engine 1"), "new", "engine 1", OLD),
     ],
 )
