@@ -67,7 +67,7 @@ def run_cell(code: str, cwd: str) -> tuple[str, str]:
         elif message["msg_type"] == "error":
             errors.append(f"{content['ename']}: {content['evalue']}")
 
-    manager = KernelManager(kernel_name="python3", transport="ipc")
+    manager = KernelManager(kernel_name="python3")
     try:
         # Beside somebody's work, JAX must not take most of the GPU's memory. In the work directory, a file named
         # random.py would be imported for Python's own.
