@@ -15,6 +15,7 @@ from pathlib import Path
 
 from . import layout
 from .container import passwd_and_group, server_config
+from .directories import check_reachable, check_usable
 from .errors import OperatorError
 from .settings import Account, Settings
 
@@ -57,18 +58,6 @@ def run_as(account: Account, action: t.Callable[[], None]) -> None:
     return None
 
 
-def check_directory(path: str) -> None:
-    """That it can be used, or made, by whoever runs this."""
-    there = Path(path)
-    while not os.path.lexists(there):
-        there = there.parent
-    if not there.is_dir():
-        raise OperatorError(f"{there} is not a directory")
-    if not os.access(there, os.W_OK | os.X_OK):
-        owner = there.stat()
-        raise OperatorError(f"{there} belongs to UID {owner.st_uid} with mode {owner.st_mode & 0o7777:04o}")
-
-
 def prepare_token(settings: Settings, account: Account) -> None:
     """Made here, once: it never passes through a command line, an environment, a log or another machine."""
     path = settings.token_file
@@ -95,7 +84,8 @@ def prepare(settings: Settings, account: Account) -> None:
         os.chown(settings.state / "home", account.uid, account.gid)
     for directory in settings.directories(account).values():
         try:
+            run_as(account, functools.partial(check_usable, directory))
             run_as(account, functools.partial(os.makedirs, directory, exist_ok=True))
-            run_as(account, functools.partial(check_directory, directory))
+            check_reachable(directory)
         except (OperatorError, OSError) as error:
             raise OperatorError(f"{account.name} cannot use the directory {directory}: {error}.") from error

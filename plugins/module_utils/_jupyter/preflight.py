@@ -21,9 +21,10 @@ from . import layout
 from .backup_status import timers
 from .certificate import certificate_problems
 from .container import labels, published
+from .directories import check_executable, check_reachable, check_room, check_usable
 from .engine import Engine, unit_properties
 from .errors import EngineError, OperatorError
-from .files import check_directory, run_as
+from .files import run_as
 from .settings import Account, Settings, find_account, in_bytes, total_memory
 
 # The role sets these itself, and a token in the environment shows in `docker inspect`.
@@ -141,13 +142,18 @@ def directory_problems(instance: Settings, account: Account) -> list[str]:
     for key, directory in instance.directories(account).items():
         if not directory.startswith("/"):
             problems.append(f"its `{key}` {directory} is not an absolute path")
-        elif getattr(instance, key):
-            try:
-                run_as(account, functools.partial(check_directory, directory))
-            except OperatorError as error:
-                problems.append(
-                    f"{account.name} cannot write to its `{key}` {directory}: {error}; change that, or the key"
-                )
+            continue
+        # A home of its own is made by root, in a directory of root's.
+        is_ours = key == "home" and not instance.home and not os.path.lexists(directory)
+        checks = [check_room] if is_ours else [check_usable, check_room]
+        if key == "home":
+            checks.append(check_executable)
+        try:
+            for check in checks:
+                run_as(account, functools.partial(check, directory))
+            check_reachable(directory)
+        except OperatorError as error:
+            problems.append(f"{account.name} cannot use its `{key}` {directory}: {error}, or choose another `{key}`")
     return problems
 
 

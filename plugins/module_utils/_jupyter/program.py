@@ -24,6 +24,7 @@ PARTS = (
     "certificate",
     "cli",
     "container",
+    "directories",
     "engine",
     "errors",
     "files",

@@ -9,21 +9,18 @@ import os
 import socket
 import typing as t
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import layout
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.container import settings_hash
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.errors import EngineError
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.preflight import (
-    directory_problems,
     instance_problems,
     list_problems,
     unit_states,
 )
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.server import busy_reasons
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settings import (
-    Account,
     Settings,
     find_account,
 )
@@ -222,16 +219,6 @@ def test_taken_port_names_the_process(make_settings: MakeSettings) -> None:
 def test_instance_problems(change: dict[str, t.Any], expected: str, make_settings: MakeSettings) -> None:
     (problem,) = instance_problems(make_settings(port=0, user="no-such-user", **change), own_port=None)
     assert expected in problem
-
-
-def test_directory_problems(make_settings: MakeSettings, machine: Path) -> None:
-    account = Account("ada", os.getuid() or 65534, os.getgid(), str(machine))
-    (machine / "file").touch()
-    machine.chmod(0o777)
-    assert "not an absolute path" in directory_problems(make_settings(workdir="notebooks"), account)[0]
-    assert "is not a directory" in directory_problems(make_settings(workdir="/dev/null"), account)[0]
-    assert "belongs to UID 0" in directory_problems(make_settings(workdir="/etc/gpulab-x"), account)[0]
-    assert "is root" in directory_problems(make_settings(), account._replace(uid=0))[0]
 
 
 @pytest.mark.parametrize(
