@@ -156,8 +156,6 @@ def make_repository(backup: Backup, account: Account) -> bool:
     known = read_known(backup.name)
     if known.get("repository") != backup.repository:
         known = {}
-    if REPOSITORIES in Path(backup.directory).parents:
-        make_directory(Path(backup.directory), account)
     found = repository_id(backup, account)
     if not found and known:
         raise OperatorError(
@@ -178,6 +176,8 @@ def make_repository(backup: Backup, account: Account) -> bool:
 
 
 def new_repository(backup: Backup, account: Account) -> str:
+    if REPOSITORIES in Path(backup.directory).parents:
+        make_directory(Path(backup.directory), account)
     try:
         backup.restic(account).call("init")
     except ResticError as error:
