@@ -59,9 +59,20 @@ def find_mount(path: Path) -> Mount:
 def existing(path: str) -> Path:
     """Itself, or the nearest directory above it that is there."""
     there = Path(path)
-    while not os.path.lexists(there):
-        there = there.parent
-    return there
+    while True:
+        try:
+            os.lstat(there)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            there = there.parent
+        except OSError as error:
+            raise silent(there, error) from error
+        else:
+            return there
+
+
+def silent(path: Path, error: OSError) -> OperatorError:
+    mount = find_mount(path)
+    return OperatorError(f"{path} does not answer: {error.strerror} ({mount}); mount {mount.point} again")
 
 
 def described(path: Path) -> str:
@@ -144,4 +155,4 @@ def check_reachable(path: str) -> None:
                 f"root_squash; `chmod o+x {part.parent}` lets it pass, and see no more than names it knows"
             ) from None
         except OSError as error:
-            raise OperatorError(f"{part} does not answer: {error.strerror} ({find_mount(part)})") from error
+            raise silent(part, error) from error

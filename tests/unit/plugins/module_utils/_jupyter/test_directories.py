@@ -189,6 +189,19 @@ def test_where_root_has_no_rights(
     return None
 
 
+def test_mount_that_is_dead_for_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real_lstat = os.lstat
+
+    def lstat(path: t.Any, *arguments: t.Any, **options: t.Any) -> os.stat_result:
+        if str(path).startswith(f"{tmp_path}/far"):
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN), str(path))
+        return real_lstat(path, *arguments, **options)
+
+    monkeypatch.setattr("os.lstat", lstat)
+    with pytest.raises(OperatorError, match="far/notebooks does not answer: Transport endpoint is not connected"):
+        check_usable(f"{tmp_path}/far/notebooks")
+
+
 def in_own_mounts(action: t.Callable[[ctypes.CDLL], None]) -> str:
     """What it raises, in a process whose mounts nobody else sees."""
     reader, writer = os.pipe()
