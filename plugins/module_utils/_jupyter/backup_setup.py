@@ -10,11 +10,11 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
 import typing as t
 from pathlib import Path
 
 from .backup import KEEP, Backup, config_file, explain, known_file, now, password_file, read_known, state
+from .backup_status import longest_wait
 from .errors import OperatorError
 from .files import replace_file
 from .restic import ResticError
@@ -82,11 +82,10 @@ def list_problems(backups: list[Backup]) -> list[str]:
             )
         if os.path.join(backup.directory, "").startswith(os.path.join(backup.workdir, "")):
             found.append(f"{its} `backup_repository` {backup.directory} lies in the work directory that it is to save.")
-        calendar = subprocess.run(["systemd-analyze", "calendar", backup.schedule], capture_output=True, check=False)
-        if calendar.returncode:
+        if longest_wait(backup.schedule) is None:
             found.append(
-                f"{its} `backup_schedule` {backup.schedule} is no time that systemd knows: try others with "
-                f"`systemd-analyze calendar`, and see systemd.time(7)."
+                f"{its} `backup_schedule` {backup.schedule} is nothing that systemd could repeat: try others "
+                f"with `systemd-analyze calendar`, and see systemd.time(7)."
             )
     places = [backup.repository for backup in backups]
     for place in sorted({backup.shown_repository for backup in backups if places.count(backup.repository) > 1}):

@@ -34,7 +34,7 @@ def backup_status(name: str, now: datetime | None = None) -> dict[str, t.Any]:
         backup, _account = load_backup(name)
         record = read_record(name)
         found.update(repository=backup.shown_repository, schedule=backup.schedule)
-        found["snapshot"] = record.get("snapshot") or {}
+        found["snapshot"] = dict(record.get("snapshot") or {})
         unit = unit_result(f"jupyter-backup-{name}.service")
         found["problem"] = problem(
             backup, read_known(name).get("since", ""), record, unit, now or datetime.now(timezone.utc)
@@ -84,7 +84,7 @@ def longest_wait(schedule: str) -> timedelta | None:
     try:
         shown = subprocess.run(
             # Nine, so that the days of a week count.
-            ["systemd-analyze", "calendar", "--iterations=9", schedule],
+            ["systemd-analyze", "calendar", "--iterations=9", "--", schedule],
             capture_output=True,
             encoding="utf-8",
             check=True,

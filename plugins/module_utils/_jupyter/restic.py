@@ -63,31 +63,32 @@ class Restic:
         self.options: list[str] = ["--no-cache"]
 
     def run(self, *arguments: str, cwd: str = "/") -> Done:
-        command = ["restic", *self.options, *arguments]
-        if os.geteuid() != self.account.uid:
-            rights = ["--reuid", str(self.account.uid), "--regid", str(self.account.gid), "--init-groups"]
-            # The directory is the user's too, and on NFS root may not enter it.
-            command = ["setpriv", *rights, "env", f"--chdir={cwd}", *command]
-            cwd = "/"
         try:
             done = subprocess.run(
-                command,
+                ["restic", *self.options, *arguments],
                 cwd=cwd,
                 env=self.environment,
+                # Not a command that does it: root would run that in an environment which the user may have written.
+                preexec_fn=None if os.geteuid() == self.account.uid else self.become,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",
                 check=False,
             )
-        except OSError as error:
-            raise OperatorError(f"restic cannot be run in {cwd}: {error.strerror}") from error
+        except (OSError, subprocess.SubprocessError) as error:
+            raise OperatorError(f"restic cannot be run in {cwd} as {self.account.name}: {error}") from error
         if done.returncode == 0:
             return Done(done.stdout, None)
         said = complaints(done.stderr, done.returncode == PARTLY)
         said = said or [f"restic {arguments[0]} failed with code {done.returncode}"]
         more = [f"and {len(said) - 3} more"] if len(said) > 3 else []
         return Done(done.stdout, ResticError("; ".join(said[:3] + more), done.returncode))
+
+    def become(self) -> None:
+        os.initgroups(self.account.name, self.account.gid)
+        os.setgid(self.account.gid)
+        os.setuid(self.account.uid)
 
     def call(self, *arguments: str, cwd: str = "/") -> str:
         done = self.run(*arguments, cwd=cwd)
