@@ -1,0 +1,301 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Faults between the driver and a program in a container: toolkit, CDI, Docker, container, framework."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ..parsers import docker as docker_info
+from ..parsers import toolkit as toolkit_text
+from ..seen import InContainer, InFramework, Seen
+from . import Hit
+
+_NO_GPU_DRIVER = re.compile(r'could not select device driver "(?:nvidia)?" with capabilities: \[\[gpu')
+_NO_CDI_DRIVER = re.compile(r'could not select device driver "cdi"')
+_NO_RUNTIME = re.compile(r"unknown or invalid runtime name: nvidia|Unknown runtime specified nvidia", re.I)
+_NO_VENDOR = re.compile(r"failed to discover GPU vendor from CDI|no known GPU vendor found", re.I)
+_UNRESOLVED = re.compile(r"unresolvable CDI devices ([^\s:]+)")
+_GONE = re.compile(r'failed to stat CDI host device "([^"]+)"')
+_REQUIREMENT = re.compile(r"unsatisfied condition: (cuda\S+)", re.I)
+_BAKED_IN = re.compile(r"(lib(?:nvidia-ml|cuda)\S*): file exists", re.I)
+_NOT_LOADED = re.compile(r"load library failed: (\S+?):|failed to initialize NVML: ERROR_LIBRARY_NOT_FOUND", re.I)
+_BPF = re.compile(r"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: operation not permitted", re.I)
+_UNKNOWN_ERROR = re.compile(r"Failed to initialize NVML: Unknown Error", re.I)
+_DENIED = re.compile(r"Failed to initialize NVML: Insufficient Permissions", re.I)
+_NO_SMI = re.compile(r'exec: "nvidia-smi": executable file not found|nvidia-smi: (?:command )?not found', re.I)
+_FIRST_WITHOUT_KERNELS = (10, 0)
+
+
+def toolkit_missing(seen: Seen) -> t.Iterator[Hit]:
+    if seen.docker_install and seen.docker_install != "snap" and seen.has_device and not seen.toolkit_programs:
+        yield Hit()
+
+
+def docker_ignores_gpus(seen: Seen) -> t.Iterator[Hit]:
+    if _NO_GPU_DRIVER.search(seen.container_text):
+        # The hook is there now: then it was not when the engine started, or not in the engine's own PATH.
+        yield Hit(confidence=None if seen.hook_path else "likely")
+
+
+def docker_is_snap(seen: Seen) -> t.Iterator[Hit]:
+    root = seen.docker.root if seen.docker else None
+    if seen.has_device and (seen.docker_install == "snap" or (root or "").startswith("/var/snap/docker")):
+        yield Hit()
+
+
+def docker_not_running(seen: Seen) -> t.Iterator[Hit]:
+    if seen.has_device and seen.docker and seen.docker.problem:
+        yield Hit(values={"said": seen.docker.problem})
+
+
+def no_cdi_vendor(seen: Seen) -> t.Iterator[Hit]:
+    said = _NO_VENDOR.search(seen.container_text)
+    version = seen.docker.version if seen.docker else None
+    if said:
+        yield Hit()
+    elif (docker_info.major(version) or 0) >= 29 and not _has_devices(seen) and not seen.hook_path and seen.nvml_works:
+        yield Hit(confidence="likely")
+
+
+def runtime_not_registered(seen: Seen) -> t.Iterator[Hit]:
+    if _NO_RUNTIME.search(seen.container_text):
+        yield Hit(severity="error")
+    elif seen.docker and not seen.docker.problem and seen.toolkit_programs and "nvidia" not in seen.docker.runtimes:
+        # Of the full toolkit one expects it; a host that only has CDI works without.
+        yield Hit(severity="warning" if seen.hook_path else "info")
+
+
+def cdi_disabled(seen: Seen) -> t.Iterator[Hit]:
+    if _NO_CDI_DRIVER.search(seen.container_text):
+        yield Hit(severity="error")
+    elif seen.cdi_is_enabled is False and _has_devices(seen):
+        old = (docker_info.major(seen.docker.version if seen.docker else None) or 25) < 25
+        yield Hit(severity="info" if old or seen.hook_path else "warning")
+
+
+def cdi_spec_missing(seen: Seen) -> t.Iterator[Hit]:
+    unresolved = _UNRESOLVED.search(seen.container_text)
+    if unresolved:
+        yield Hit(values={"what": f"Docker finds no CDI device {unresolved[1]}"}, severity="error")
+    elif seen.toolkit_programs and seen.nvml_works and not _has_devices(seen) and not _is_unclear(seen):
+        wanted = seen.cdi_is_enabled
+        severity = "error" if wanted and not seen.hook_path else "warning" if wanted else "info"
+        yield Hit(values={"what": "no CDI specification names a GPU"}, severity=severity)
+
+
+def cdi_spec_stale(seen: Seen) -> t.Iterator[Hit]:
+    gone = _GONE.search(seen.container_text)
+    for file in seen.gpu_specs:
+        reasons = list(file.missing)
+        if file.other_driver:
+            reasons.append(f"it is for driver {file.spec.driver_version}")
+        in_spec = {name for name in file.spec.devices if name.startswith("GPU-")}
+        reasons += [
+            f"{gpu.uuid} is not in it" for gpu in seen.listed if in_spec and gpu.uuid not in in_spec and not gpu.mig
+        ]
+        if reasons:
+            shown = [f"{reason} is gone" if reason.startswith("/") else reason for reason in reasons]
+            more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+            yield Hit(values={"path": file.path, "reasons": "; ".join(shown[:3]) + more})
+            return
+    if gone:
+        yield Hit(values={"path": "the CDI specification", "reasons": f"{gone[1]} is gone"})
+
+
+def cdi_numbers_stale(seen: Seen) -> t.Iterator[Hit]:
+    for file in seen.gpu_specs:
+        if file.renumbered:
+            yield Hit(values={"path": file.path, "what": "; ".join(file.renumbered[:3])})
+
+
+def cdi_not_understood(seen: Seen) -> t.Iterator[Hit]:
+    for file in seen.cdi_files:
+        if file.spec.problem:
+            yield Hit(values={"path": file.path, "said": file.spec.problem})
+
+
+def container_lost_devices(seen: Seen) -> t.Iterator[Hit]:
+    for look in seen.looks:
+        if seen.nvml_works and _UNKNOWN_ERROR.search(look.run.text):
+            links = seen.has_char_links
+            by_systemd = bool(seen.docker and seen.docker.cgroup_driver == "systemd")
+            sure = look.container is not None or (by_systemd and not links)
+            yield Hit(values={"where": _where(look)}, confidence="likely" if sure else "possible")
+    at_risk = seen.docker and seen.docker.cgroup_driver == "systemd" and seen.toolkit_programs and seen.gpu_nodes
+    if not seen.looks and at_risk and not seen.has_char_links and not seen.cdi_is_enabled:
+        where = "with the next `systemctl daemon-reload`, a container"
+        yield Hit(values={"where": where}, severity="info", confidence="possible")
+
+
+def cuda_requirement(seen: Seen) -> t.Iterator[Hit]:
+    for look in seen.looks:
+        said = _REQUIREMENT.search(look.run.text)
+        satisfied = toolkit_text.is_satisfied(look.required_cuda, seen.cuda_version)
+        wanted = said[1] if said else f"cuda>={toolkit_text.required_cuda(look.required_cuda)}"
+        values = {"image": look.image or "the image", "wanted": wanted, "has": seen.cuda_version or "an older one"}
+        if said:
+            yield Hit(values=values)
+        elif satisfied is False:
+            # CDI does not check it: the container starts, and its CUDA does not.
+            yield Hit(values=values, confidence="likely")
+
+
+def rootless_cgroups(seen: Seen) -> t.Iterator[Hit]:
+    rootless = bool(seen.docker and seen.docker.rootless)
+    no_cgroups = seen.toolkit_settings.get("nvidia-container-cli.no-cgroups") == "true"
+    if _BPF.search(seen.container_text):
+        yield Hit(confidence=None if rootless else "likely", severity="error")
+    elif rootless and seen.hook_path and not no_cgroups and not seen.cdi_is_enabled:
+        yield Hit(confidence="likely")
+
+
+def selinux_denies(seen: Seen) -> t.Iterator[Hit]:
+    for look in seen.looks:
+        if seen.nvml_works and _DENIED.search(look.run.text):
+            yield Hit(values={"where": _where(look)}, confidence=None if seen.selinux_enforcing else "possible")
+
+
+def smi_absent_inside(seen: Seen) -> t.Iterator[Hit]:
+    for look in seen.looks:
+        if not _NO_SMI.search(look.run.text):
+            continue
+        inside = look.inside
+        if inside is not None and inside.gpu_nodes:
+            # The devices are there, only the tool is not: nothing that a program would miss.
+            yield Hit(values={"where": _where(look), "what": "but has its GPUs' device nodes"}, severity="info")
+        else:
+            visible = f" (NVIDIA_VISIBLE_DEVICES is {inside.visible})" if inside else ""
+            yield Hit(values={"where": _where(look), "what": f"and no GPU's device node{visible}"})
+
+
+def driver_in_image(seen: Seen) -> t.Iterator[Hit]:
+    for look in seen.looks:
+        found = _BAKED_IN.search(look.run.text)
+        if found:
+            yield Hit(values={"image": look.image or "the image", "library": found[1].rpartition("/")[2]})
+
+
+def toolkit_cannot_load(seen: Seen) -> t.Iterator[Hit]:
+    for look in seen.looks:
+        found = _NOT_LOADED.search(look.run.text)
+        if found and seen.nvml_works:
+            yield Hit(values={"library": found[1] or "libnvidia-ml.so.1"})
+
+
+def container_gpus_missing(seen: Seen) -> t.Iterator[Hit]:
+    for look in seen.looks:
+        if look.inside is None or look.inside.smi_rc != 0:
+            continue
+        inside = {gpu.uuid for gpu in look.inside.listing.gpus}
+        missing = [gpu.uuid for gpu in seen.listed if gpu.uuid not in inside]
+        if missing:
+            # A container that runs may have been given some of them on purpose.
+            chosen = look.container is not None and bool(inside)
+            values = {"where": _where(look), "some": len(inside), "all": len(seen.listed)}
+            yield Hit(missing, values, severity="info" if chosen else None)
+
+
+def container_failed(seen: Seen) -> t.Iterator[Hit]:
+    for look in seen.looks:
+        if look.inside is not None and look.inside.smi_rc in (0, 127):
+            continue
+        lines = [
+            line for line in look.run.text.splitlines() if line.strip() and not line.startswith(("gpulab:", "Run '"))
+        ]
+        yield Hit(values={"where": _where(look), "said": (lines or ["nothing"])[0][:300], "rc": look.run.rc})
+
+
+def cuda_compatibility(seen: Seen) -> t.Iterator[Hit]:
+    for one in seen.frameworks:
+        for code in (804, 803):
+            if f"cuda:{code}" in one.answer.errors:
+                yield Hit(values={"name": one.name, "code": code}, layer=f"framework:{one.name}")
+
+
+def without_cuda(seen: Seen) -> t.Iterator[Hit]:
+    for one in seen.frameworks:
+        errors = set(one.answer.errors)
+        if one.answer.devices or one.answer.missing:
+            continue
+        if one.answer.cuda_build is False:
+            yield Hit(values={"name": one.name, "what": "is built without CUDA"}, layer=f"framework:{one.name}")
+        elif errors & {"library_missing", "cuda_not_loaded", "cpu_only"}:
+            yield Hit(values={"name": one.name, "what": "misses libraries of CUDA"}, layer=f"framework:{one.name}")
+        elif "no_cuda_driver" in errors and not any(error.startswith("cuda:") for error in errors - {"cuda:303"}):
+            what = "finds no libcuda.so.1 of the driver"
+            yield Hit(values={"name": one.name, "what": what}, layer=f"framework:{one.name}", confidence="likely")
+
+
+def no_kernels(seen: Seen) -> t.Iterator[Hit]:
+    for one in seen.frameworks:
+        new = [gpu for gpu in one.answer.devices or [] if _capability(gpu.compute_capability) >= _FIRST_WITHOUT_KERNELS]
+        affected = one.name == "tensorflow" and _release(one.answer.version) <= (2, 21)
+        values = {"name": one.name, "version": one.answer.version or "?"}
+        if "no_kernels" in one.answer.errors:
+            yield Hit(values=values, layer=f"framework:{one.name}")
+        elif new and affected:
+            yield Hit(values=values, layer=f"framework:{one.name}", confidence="likely")
+        elif affected and one.answer.devices is None and any(gpu.is_blackwell for gpu in seen.pci or ()):
+            yield Hit(values=values, layer=f"framework:{one.name}", confidence="possible")
+
+
+def framework_gpus_missing(seen: Seen) -> t.Iterator[Hit]:
+    for one in seen.frameworks:
+        if one.answer.devices is None:
+            continue
+        there, wanted = len(one.answer.devices), _given(seen, one)
+        if there < wanted:
+            codes = ", ".join(one.answer.errors) or "no error"
+            yield Hit(
+                values={"name": one.name, "some": there, "all": wanted, "errors": codes}, layer=f"framework:{one.name}"
+            )
+
+
+def framework_failed(seen: Seen) -> t.Iterator[Hit]:
+    for one in seen.frameworks:
+        if one.answer.missing:
+            yield Hit(
+                values={"name": one.name, "what": f"is not installed ({one.answer.missing})"},
+                layer=f"framework:{one.name}",
+                severity="info",
+            )
+        elif one.answer.devices is None:
+            said = one.run.problem or next(reversed(one.run.stderr.strip().splitlines()), f"exit code {one.run.rc}")
+            yield Hit(values={"name": one.name, "what": f"did not answer: {said[:300]}"}, layer=f"framework:{one.name}")
+
+
+def _given(seen: Seen, one: InFramework) -> int:
+    """How many GPUs a framework could see: those of its container, or all. MIG shows one of a GPU's slices."""
+    for look in seen.looks:
+        if look.container == one.container and look.inside is not None and look.inside.smi_rc == 0:
+            return len(look.inside.listing.gpus)
+    return 0 if one.container else len(seen.listed)
+
+
+def _has_devices(seen: Seen) -> bool:
+    return any(file.spec.devices for file in seen.gpu_specs)
+
+
+def _is_unclear(seen: Seen) -> bool:
+    return any(file.spec.problem for file in seen.cdi_files)
+
+
+def _where(look: InContainer) -> str:
+    if look.container:
+        return f"the running container {look.container}"
+    return f"a container of {look.image} (method {look.method})"
+
+
+def _capability(text: str | None) -> tuple[int, ...]:
+    return (
+        tuple(map(int, text.split("."))) if re.fullmatch(r"\d{1,3}\.\d{1,3}", text or "", re.ASCII) and text else (0, 0)
+    )
+
+
+def _release(version: str | None) -> tuple[int, ...]:
+    found = re.match(r"(\d{1,4})\.(\d{1,4})", version or "", re.ASCII)
+    return (int(found[1]), int(found[2])) if found else (99, 0)

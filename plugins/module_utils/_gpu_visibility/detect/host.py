@@ -1,0 +1,344 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Faults of the host itself: PCI bus, kernel driver, device nodes, NVML."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ..seen import PciGpu, Seen
+from . import Hit
+
+_NO_DEVICES = re.compile(r"No devices (?:were )?found", re.I)
+_OTHER_NVML = re.compile(r"Failed to initialize NVML: (.{1,200})")
+_LOST = 79
+_RESET_NEEDED = frozenset((48, 62, 64, 74, 95, 109, 119, 120, 140, 143, 145, 154))
+
+
+def gpus_missing(seen: Seen) -> t.Iterator[Hit]:
+    there = len(seen.pci) if seen.pci is not None else len(seen.listed)
+    if seen.expected_gpus is not None and there < seen.expected_gpus:
+        yield Hit(values={"there": there, "expected": seen.expected_gpus})
+
+
+def other_driver_bound(seen: Seen) -> t.Iterator[Hit]:
+    for driver in ("nouveau", "vfio-pci"):
+        gpus = [gpu for gpu in seen.pci or () if gpu.driver == driver]
+        if gpus:
+            yield Hit([seen.gpu_at(gpu.bus_id) for gpu in gpus], {"driver": driver, "buses": _buses(gpus)})
+    # The kernel log of this boot still tells of it where /sys no longer does, and the other way round.
+    if seen.log and not seen.driver and not any(gpu.driver for gpu in seen.pci or ()):
+        for event in seen.log.of("bound")[-1:]:
+            gpus_named = [seen.gpu_at(event.bus_id)] if event.bus_id else []
+            driver = event.value if event.bus_id else "another driver"
+            yield Hit(gpus_named, {"driver": driver, "buses": event.bus_id or "a GPU"}, confidence="likely")
+
+
+def signature_rejected(seen: Seen) -> t.Iterator[Hit]:
+    if seen.driver or not seen.pci or seen.kernel not in seen.module_kernels:
+        return
+    rejected = bool(seen.log and seen.log.of("key_rejected"))
+    if rejected or seen.secure_boot:
+        signer = f"signed by {seen.signer}" if seen.signer else "not signed"
+        yield Hit(values={"signer": signer}, confidence="certain" if rejected and seen.secure_boot else "likely")
+
+
+def module_not_built(seen: Seen) -> t.Iterator[Hit]:
+    if not seen.driver and seen.pci and seen.kernel and seen.kernel not in seen.module_kernels:
+        others = ", ".join(seen.module_kernels) or "no kernel"
+        # Without any module the driver may as well never have been installed.
+        yield Hit(
+            values={"kernel": seen.kernel, "others": others}, confidence=None if seen.module_kernels else "likely"
+        )
+
+
+def open_module_without_gsp(seen: Seen) -> t.Iterator[Hit]:
+    events = seen.log.of("open_without_gsp") if seen.log else []
+    buses = {event.bus_id for event in events}
+    gpus = [gpu for gpu in seen.pci or () if gpu.bus_id in buses]
+    if gpus:
+        yield Hit([seen.gpu_at(gpu.bus_id) for gpu in gpus], {"buses": _buses(gpus)})
+    elif seen.driver and seen.driver.flavor == "open":
+        old = [gpu for gpu in seen.pci or () if gpu.is_before_turing and gpu.driver != "nvidia"]
+        if old:
+            yield Hit([seen.gpu_at(gpu.bus_id) for gpu in old], {"buses": _buses(old)}, confidence="likely")
+
+
+def blackwell_needs_open_module(seen: Seen) -> t.Iterator[Hit]:
+    if not seen.driver or seen.driver.flavor != "proprietary":
+        return
+    failed = {event.bus_id for event in (seen.log.of("rm_init_failed") if seen.log else [])}
+    new = [gpu for gpu in seen.pci or () if gpu.is_blackwell]
+    if new and not seen.nvml_works:
+        certain = any(gpu.bus_id in failed for gpu in new)
+        names = [seen.gpu_at(gpu.bus_id) for gpu in new]
+        yield Hit(names, {"buses": _buses(new)}, confidence="certain" if certain else "likely")
+
+
+def unsupported_by_driver(seen: Seen) -> t.Iterator[Hit]:
+    for event in seen.log.of("unsupported") if seen.log else []:
+        yield Hit(
+            [seen.gpu_at(event.bus_id)] if event.bus_id else [],
+            {"where": f"{event.bus_id} ({event.device_id})" if event.bus_id else "A GPU", "release": event.value},
+        )
+
+
+def driver_not_communicating(seen: Seen) -> t.Iterator[Hit]:
+    said = bool(seen.smi and "couldn't communicate with the NVIDIA driver" in seen.smi.text)
+    bound = [gpu for gpu in seen.pci or () if gpu.driver not in (None, "nvidia")]
+    if not seen.has_device and not seen.expected_gpus:
+        if said:
+            yield Hit(severity="info")
+    elif said or (seen.pci and not seen.driver and len(bound) < len(seen.pci)):
+        yield Hit(confidence=None if said else "likely")
+
+
+def wsl_without_adapter(seen: Seen) -> t.Iterator[Hit]:
+    if seen.platform == "wsl" and not seen.nvml_works:
+        # Without /dev/dxg this is WSL 1, or a Windows without a GPU that it could share.
+        yield Hit(confidence="likely" if seen.has_dxg else None)
+
+
+def persistenced_failed(seen: Seen) -> t.Iterator[Hit]:
+    for unit, said in seen.failed_services.items():
+        if unit.startswith("nvidia-persistenced"):
+            yield Hit(confidence=None if "Failed to query NVIDIA devices" in said else "likely")
+
+
+def nodes_missing(seen: Seen) -> t.Iterator[Hit]:
+    if not seen.driver or seen.is_tegra or seen.has_dxg:
+        return
+    wanted = {f"/dev/nvidia{one.minor}": one for one in seen.information if one.minor is not None}
+    missing = [path for path in wanted if not _is_node(seen, path, seen.majors.get("nvidia", 195))]
+    bound = [gpu for gpu in seen.pci or () if gpu.driver == "nvidia"]
+    if missing:
+        yield Hit([seen.gpu_at(wanted[path].bus_id) for path in missing], {"nodes": ", ".join(missing)})
+    elif not wanted and bound and not seen.gpu_nodes:
+        yield Hit(values={"nodes": "/dev/nvidia0"}, confidence="likely")
+    elif bound and not _is_node(seen, "/dev/nvidiactl", seen.majors.get("nvidiactl", 195)):
+        yield Hit(values={"nodes": "/dev/nvidiactl"})
+
+
+def nodes_not_readable(seen: Seen) -> t.Iterator[Hit]:
+    closed = [
+        path
+        for path, node in seen.nodes.items()
+        if path.startswith("/dev/nvidia")
+        and node.is_device
+        and node.mode & 0o006 != 0o006
+        and not _is_owner(seen, node)
+    ]
+    refused = bool(seen.smi and seen.smi.rc == 4)
+    if refused:
+        gpus = [seen.named(failed) for failed in seen.smi.failed] if seen.smi else []
+        yield Hit(gpus, {"nodes": ", ".join(closed) or "/dev/nvidia*"}, confidence="certain" if closed else "likely")
+    elif closed:
+        # Root may open anything; users and containers may not.
+        yield Hit(values={"nodes": ", ".join(closed)}, severity="warning", confidence="possible")
+
+
+def uvm_missing(seen: Seen) -> t.Iterator[Hit]:
+    if not seen.driver or seen.is_tegra:
+        return
+    node = _is_node(seen, "/dev/nvidia-uvm", seen.majors.get("nvidia-uvm"))
+    if not node or "nvidia_uvm" not in seen.modules:
+        unknown = any("cuda:999" in one.answer.errors for one in seen.frameworks)
+        what = "/dev/nvidia-uvm is missing" if not node else "the module nvidia_uvm is not loaded"
+        yield Hit(
+            values={"what": what}, severity="error" if unknown else None, confidence=None if unknown else "likely"
+        )
+
+
+def library_missing(seen: Seen) -> t.Iterator[Hit]:
+    severity = None if seen.has_device or seen.expected_gpus else "info"
+    if seen.smi is None:
+        return
+    if seen.smi.rc == 12 or "couldn't find libnvidia-ml" in seen.smi.text:
+        yield Hit(severity=severity)
+    elif seen.smi.listing_run.rc is None and not seen.smi.hung and seen.has_device and not seen.is_tegra:
+        # No nvidia-smi to ask: the packages that have it have the library too.
+        yield Hit(severity=severity, confidence="possible" if seen.library_version else "likely")
+
+
+def library_mismatch(seen: Seen) -> t.Iterator[Hit]:
+    loaded = seen.driver.version if seen.driver else None
+    said = re.search(r"NVML library version: ([\d.]+)", seen.smi.text) if seen.smi else None
+    values = {
+        "loaded": loaded or "another version",
+        "library": seen.library_version or (said[1] if said else "another"),
+    }
+    if seen.smi and (seen.smi.rc == 18 or "Driver/library version mismatch" in seen.smi.text):
+        yield Hit(values=values)
+    elif loaded and seen.library_version and loaded != seen.library_version and not seen.nvml_works:
+        yield Hit(values=values, confidence="likely")
+
+
+def smi_mismatch(seen: Seen) -> t.Iterator[Hit]:
+    if seen.smi and "Mismatch in versions between nvidia-smi and NVML" in seen.smi.text:
+        yield Hit()
+
+
+def no_devices(seen: Seen) -> t.Iterator[Hit]:
+    if not seen.smi or not seen.has_device or seen.nvml_works:
+        return
+    if seen.smi.rc == 6 or (seen.smi.rc != 4 and _NO_DEVICES.search(seen.smi.text)):
+        yield Hit([seen.gpu_at(gpu.bus_id) for gpu in seen.pci or ()])
+
+
+def gpu_lost(seen: Seen) -> t.Iterator[Hit]:
+    lost = dict.fromkeys(
+        seen.named(failed) for failed in (seen.smi.failed if seen.smi else []) if failed.fault == "lost"
+    )
+    lost.update(dict.fromkeys(_with_fault(seen, "lost")))
+    if lost:
+        yield Hit(list(lost))
+    elif seen.smi and seen.smi.rc == 15:
+        yield Hit()
+    # What the kernel saw, as long as no nvidia-smi says that the GPU is back.
+    buses = [xid.bus_id for xid in (seen.log.xids if seen.log else []) if xid.code == _LOST]
+    buses += [event.bus_id for event in (seen.log.of("fallen_off") if seen.log else []) if event.bus_id]
+    others = [seen.gpu_at(bus) for bus in dict.fromkeys(buses) if seen.gpu_at(bus) not in lost]
+    working = {gpu.uuid for gpu in seen.listed}
+    gone = [gpu for gpu in others if gpu not in working]
+    back = [gpu for gpu in others if gpu in working]
+    if gone:
+        yield Hit(gone)
+    if back:
+        yield Hit(back, severity="warning", confidence="possible")
+
+
+def gpu_requires_reset(seen: Seen) -> t.Iterator[Hit]:
+    failed = seen.smi.failed if seen.smi else []
+    gpus = dict.fromkeys(seen.named(one) for one in failed if one.fault == "reset")
+    gpus.update(dict.fromkeys(_with_fault(seen, "reset")))
+    for gpu in seen.smi.gpus if seen.smi else []:
+        if gpu.recovery_action not in (None, "None"):
+            gpus[gpu.uuid or seen.gpu_at(gpu.bus_id)] = None
+    if gpus:
+        yield Hit(list(gpus))
+    elif (seen.smi and "GPU requires reset" in seen.smi.text) or seen.nvml_rc == 16:
+        yield Hit()
+
+
+def xid_reported(seen: Seen) -> t.Iterator[Hit]:
+    by_gpu: dict[str, list[int]] = {}
+    for xid in seen.log.xids if seen.log else []:
+        if xid.code != _LOST:
+            by_gpu.setdefault(seen.gpu_at(xid.bus_id), []).append(xid.code)
+    for gpu, codes in by_gpu.items():
+        listed = ", ".join(f"{code} ({codes.count(code)} times)" for code in sorted(set(codes)))
+        # Most Xids are a program's own fault; some need the GPU to be reset.
+        serious = _RESET_NEEDED.intersection(codes)
+        yield Hit([gpu], {"codes": listed}, severity="warning" if serious else "info")
+
+
+def gpu_unavailable(seen: Seen) -> t.Iterator[Hit]:
+    for failed in seen.smi.failed if seen.smi else []:
+        if failed.fault in ("unknown", "blocked") and seen.smi and seen.smi.rc not in (4, 6):
+            yield Hit([seen.named(failed)], {"said": failed.message})
+    silent = _left_out(seen)
+    if silent:
+        yield Hit(silent, {"said": "nvidia-smi does not list it"}, confidence="likely")
+    for fault in ("unknown", "blocked"):
+        gpus = _with_fault(seen, fault)
+        if gpus:
+            said = "Unknown Error" if fault == "unknown" else "GPU access blocked by the operating system"
+            yield Hit(gpus, {"said": said}, severity="warning")
+
+
+def power_or_thermal(seen: Seen) -> t.Iterator[Hit]:
+    gpus = seen.smi.gpus if seen.smi else []
+    unpowered = [seen.named(failed) for failed in (seen.smi.failed if seen.smi else []) if failed.fault == "power"]
+    if seen.smi and (seen.smi.rc == 8 or unpowered):
+        yield Hit(unpowered, {"what": "has not enough external power"}, severity="error")
+    for reason, what in (
+        ("hw_thermal_slowdown", "is slowed down by its temperature"),
+        ("hw_power_brake_slowdown", "is slowed down by the power supply"),
+    ):
+        slow = [gpu.uuid or "?" for gpu in gpus if reason in gpu.slowed_by]
+        if slow:
+            yield Hit(slow, {"what": what})
+
+
+def mig_without_instances(seen: Seen) -> t.Iterator[Hit]:
+    with_slices = {gpu.uuid for gpu in seen.listed if gpu.mig}
+    empty = [
+        gpu.uuid or "?"
+        for gpu in (seen.smi.gpus if seen.smi else [])
+        if gpu.mig_mode == "enabled" and not gpu.mig and gpu.uuid not in with_slices
+    ]
+    if empty:
+        yield Hit(empty)
+
+
+def fabric_not_ready(seen: Seen) -> t.Iterator[Hit]:
+    waiting = [gpu.uuid or "?" for gpu in (seen.smi.gpus if seen.smi else []) if gpu.fabric_state == "In Progress"]
+    cuda = any("cuda:802" in one.answer.errors for one in seen.frameworks)
+    failed = any(unit.startswith("nvidia-fabricmanager") for unit in seen.failed_services)
+    loaded = seen.driver.version if seen.driver else None
+    other = bool(seen.fabricmanager and loaded and seen.fabricmanager != loaded)
+    missing = bool(seen.nvswitches and seen.driver and not seen.fabricmanager)
+    if waiting or cuda or failed or other or missing:
+        what = (
+            f"nvidia-fabricmanager is {seen.fabricmanager} and the driver {loaded}"
+            if other
+            else "nvidia-fabricmanager is not installed"
+            if missing
+            else "nvidia-fabricmanager does not work"
+            if failed
+            else "the NVLink fabric is not ready"
+        )
+        yield Hit(waiting, {"what": what}, confidence=None if waiting or cuda else "likely")
+
+
+def smi_hangs(seen: Seen) -> t.Iterator[Hit]:
+    if seen.smi and seen.smi.hung:
+        yield Hit()
+
+
+def smi_not_understood(seen: Seen) -> t.Iterator[Hit]:
+    smi = seen.smi
+    if not smi or smi.hung or smi.listing_run.rc is None:
+        return
+    if smi.problem:
+        yield Hit(values={"said": smi.problem})
+    elif smi.rc == 0 and not smi.listing.gpus and not smi.listing.none_found and not smi.gpus:
+        yield Hit(values={"said": "it exits 0 without naming a GPU"})
+
+
+def nvml_error(seen: Seen) -> t.Iterator[Hit]:
+    if seen.smi and not seen.nvml_works and seen.smi.rc not in (None, 0):
+        said = _OTHER_NVML.search(seen.smi.text)
+        first = next(iter(seen.smi.text.splitlines()), "nothing")[:200]
+        yield Hit(values={"said": said[1] if said else first, "rc": seen.smi.rc})
+
+
+def _is_node(seen: Seen, path: str, major: int | None) -> bool:
+    node = seen.nodes.get(path)
+    return bool(node and node.is_device and (major is None or node.major == major))
+
+
+def _is_owner(seen: Seen, node: t.Any) -> bool:
+    return bool(seen.uid and node.uid == seen.uid and node.mode & 0o600 == 0o600)
+
+
+def _with_fault(seen: Seen, fault: str) -> list[str]:
+    gpus = seen.smi.gpus if seen.smi else []
+    return [gpu.uuid or seen.gpu_at(gpu.bus_id) for gpu in gpus if fault in gpu.faults]
+
+
+def _left_out(seen: Seen) -> list[str]:
+    """GPUs that the driver is bound to, and nvidia-smi neither lists nor complains of."""
+    if not seen.smi or seen.smi.failed or not seen.listed or not all(gpu.bus_id for gpu in seen.smi.gpus):
+        return []
+    shown = {gpu.bus_id for gpu in seen.smi.gpus}
+    if len(shown) < len(seen.listed):
+        return []
+    return [seen.gpu_at(gpu.bus_id) for gpu in seen.pci or () if gpu.driver == "nvidia" and gpu.bus_id not in shown]
+
+
+def _buses(gpus: t.Iterable[PciGpu]) -> str:
+    return ", ".join(gpu.bus_id for gpu in gpus)

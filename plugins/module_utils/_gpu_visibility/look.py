@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One look at a host, from the bus to the framework: which probe runs when, and which is not worth running."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from .probes import engine, host, inside, nvml
+from .report import report
+from .seen import LAYERS, Seen
+from .system import System
+
+
+class Options(t.NamedTuple):
+    layers: t.Collection[str] = LAYERS
+    expected_gpus: int | None = None
+    image: str | None = None
+    method: str = "auto"
+    running_container: str | None = None
+    frameworks: t.Sequence[str] = ()
+    kernel_log: bool = True
+
+
+def look(system: System, options: Options) -> dict[str, t.Any]:
+    return report(see(system, options))
+
+
+def see(system: System, options: Options) -> Seen:
+    seen = Seen(expected_gpus=options.expected_gpus, asked=options.layers)
+    # Files come first: nvidia-smi, as root, loads modules and makes nodes, and would hide what was missing.
+    _timed(seen, "pci", host.pci, system)
+    _timed(seen, "kernel_driver", host.kernel_driver, system)
+    _timed(seen, "device_nodes", host.device_nodes, system)
+    host.library(system, seen)
+    has_smi = system.program("nvidia-smi") is not None
+    if not (seen.has_device or seen.driver or has_smi or options.expected_gpus):
+        return seen
+    if _asks(options, "nvml", "cdi", "container") or options.frameworks:
+        _timed(seen, "nvml", nvml.nvml, system)
+    # ... and the log comes after it, because it makes the driver say what is wrong.
+    if options.kernel_log and _asks(options, "kernel_driver", "nvml"):
+        _timed(seen, "kernel_driver", host.log, system)
+    if _asks(options, "kernel_driver", "nvml") and seen.has_device:
+        _timed(seen, "kernel_driver", host.services, system)
+    if _asks(options, "toolkit", "cdi", "docker", "container"):
+        _timed(seen, "toolkit", engine.toolkit, system)
+        _timed(seen, "docker", engine.docker, system)
+        _timed(seen, "cdi", engine.cdi, system)
+    _inside(system, seen, options)
+    return seen
+
+
+def _inside(system: System, seen: Seen, options: Options) -> None:
+    wants_container = bool(options.image or options.running_container)
+    if not wants_container and not options.frameworks:
+        return
+    if not seen.nvml_works:
+        seen.not_looked["container"] = "no GPU works on the host"
+        return
+    if wants_container and (seen.docker is None or seen.docker.problem):
+        seen.not_looked["container"] = "Docker does not answer"
+        return
+    begin = time.monotonic()
+    if options.image and "container" in options.layers:
+        inside.temporary(system, seen, options.image, options.method)
+    if options.running_container and "container" in options.layers:
+        inside.running(system, seen, options.running_container)
+    seen.durations["container"] = time.monotonic() - begin
+    image = None if seen.image_missing else options.image
+    if options.frameworks and not (seen.image_missing and not options.running_container):
+        for name in options.frameworks:
+            begin = time.monotonic()
+            inside.frameworks(system, seen, [name], image, options.running_container, options.method)
+            seen.durations[f"framework:{name}"] = time.monotonic() - begin
+
+
+def _asks(options: Options, *names: str) -> bool:
+    return any(name in options.layers for name in names)
+
+
+def _timed(seen: Seen, layer: str, probe: t.Callable[[System, Seen], None], system: System) -> None:
+    begin = time.monotonic()
+    probe(system, seen)
+    seen.durations[layer] = seen.durations.get(layer, 0.0) + time.monotonic() - begin

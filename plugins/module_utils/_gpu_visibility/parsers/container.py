@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the look inside a container prints: nvidia-smi's own output, then lines that begin with `gpulab:`."""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import smi_list, smi_text
+
+# For /bin/sh alone: an image may have neither ls nor grep.
+SCRIPT = """
+nvidia-smi -L 2>&1
+echo "gpulab:rc=$?"
+for node in /dev/nvidia* /dev/dxg; do
+  if [ -c "$node" ]; then echo "gpulab:node=$node"; fi
+done
+echo "gpulab:visible=${NVIDIA_VISIBLE_DEVICES-unset}"
+echo "gpulab:capabilities=${NVIDIA_DRIVER_CAPABILITIES-unset}"
+"""
+
+
+class Inside(t.NamedTuple):
+    smi_rc: int | None  # None: the script did not run to its end
+    smi_text: str
+    listing: smi_list.Listing
+    nodes: list[str]
+    visible: str | None  # NVIDIA_VISIBLE_DEVICES; `unset` where it is not there
+    capabilities: str | None
+
+    @property
+    def gpu_nodes(self) -> list[str]:
+        """/dev/nvidia0 and so on, without those that every GPU shares."""
+        return [node for node in self.nodes if node[len("/dev/nvidia") :].isdigit()]
+
+
+def parse(stdout: str) -> Inside:
+    said: list[str] = []
+    values: dict[str, str] = {}
+    nodes: list[str] = []
+    for line in stdout.splitlines():
+        if line.startswith("gpulab:node="):
+            nodes.append(line.partition("=")[2])
+        elif line.startswith("gpulab:"):
+            name, _equals, value = line[len("gpulab:") :].partition("=")
+            values[name] = value
+        else:
+            said.append(line)
+    text = "\n".join(said)
+    return Inside(
+        smi_text.number(values.get("rc")),
+        text,
+        smi_list.parse(text),
+        nodes,
+        values.get("visible"),
+        values.get("capabilities"),
+    )

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`docker info --format '{{json .}}'` and `docker image inspect`."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+
+class Info(t.NamedTuple):
+    version: str | None
+    root: str | None
+    cgroup_driver: str | None
+    cgroup_version: str | None
+    runtimes: list[str]
+    default_runtime: str | None
+    rootless: bool
+    selinux: bool
+    cdi_directories: list[str] | None  # None: an engine that knows nothing of CDI, or has it switched off
+    cdi_devices: list[str] | None  # what the engine itself found there; from 28.3 on
+    problem: str | None
+
+
+def info(text: str) -> Info:
+    # A warning may stand before or after the one line of JSON.
+    line = next((line for line in text.splitlines() if line.startswith("{")), "")
+    try:
+        answer = json.loads(line)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        return _nothing(text.strip()[:300] or "docker info says nothing")
+    errors = answer.get("ServerErrors")
+    if not answer.get("ServerVersion"):
+        return _nothing("; ".join(map(str, errors)) if isinstance(errors, list) else "the engine does not answer")
+    options = _strings(answer.get("SecurityOptions"))
+    found = answer.get("DiscoveredDevices")
+    return Info(
+        version=_text(answer.get("ServerVersion")),
+        root=_text(answer.get("DockerRootDir")),
+        cgroup_driver=_text(answer.get("CgroupDriver")),
+        cgroup_version=_text(answer.get("CgroupVersion")),
+        runtimes=sorted(map(str, answer["Runtimes"])) if isinstance(answer.get("Runtimes"), dict) else [],
+        default_runtime=_text(answer.get("DefaultRuntime")),
+        rootless=any("rootless" in option for option in options),
+        selinux=any("selinux" in option for option in options),
+        cdi_directories=_strings(answer.get("CDISpecDirs")) or None,
+        cdi_devices=(
+            [str(one.get("ID")) for one in found if isinstance(one, dict) and one.get("Source") == "cdi"]
+            if isinstance(found, list)
+            else None
+        ),
+        problem=None,
+    )
+
+
+def image_environment(text: str) -> dict[str, str] | None:
+    """The variables that an image sets, from `docker image inspect --format '{{json .Config.Env}}'`."""
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return dict(variable.partition("=")[::2] for variable in _strings(answer))
+
+
+def major(version: str | None) -> int | None:
+    found = re.match(r"(\d{1,4})\.", version or "", re.ASCII)
+    return int(found[1]) if found else None
+
+
+def _nothing(problem: str) -> Info:
+    return Info(None, None, None, None, [], None, False, False, None, None, problem)
+
+
+def _text(value: t.Any) -> str | None:
+    return str(value) if value not in (None, "") else None
+
+
+def _strings(value: t.Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []

@@ -1,0 +1,375 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From what was seen to what is returned: layers, GPUs, findings, and one sentence."""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import catalogue
+from .parsers import smi_xml, toolkit
+from .probes import inside
+from .seen import LAYERS, InContainer, InFramework, Seen
+
+SCHEMA_VERSION = 1
+_OBSERVED_BY_ITSELF = frozenset(("pci", "toolkit", "cdi", "docker"))
+
+
+def report(seen: Seen) -> dict[str, t.Any]:
+    names = [*LAYERS, *(f"framework:{one.name}" for one in seen.frameworks)]
+    asked = {name for name in names if name in seen.asked or name.startswith("framework:")}
+    found = [finding for finding in catalogue.findings(seen) if finding["layer"] in asked]
+    counts = _counts(seen)
+    layers: list[dict[str, t.Any]] = []
+    broken: str | None = None
+    for name in names:
+        status = (
+            _status(seen, name, [one for one in found if one["layer"] == name], counts) if name in asked else "skipped"
+        )
+        blocked = broken if status in ("broken", "unknown") and name not in _OBSERVED_BY_ITSELF else None
+        layers.append(
+            {
+                "name": name,
+                "status": status,
+                "blocked_by": blocked,
+                "gpu_uuids": _uuids(seen, name) if status != "skipped" else [],
+                "duration_ms": round(1000 * seen.durations.get(name, 0.0)),
+                "evidence": seen.evidence.get(name, []) if name in asked else [],
+            }
+        )
+        if status == "broken" and broken is None:
+            broken = name
+    first = broken or next((layer["name"] for layer in layers if layer["status"] == "degraded"), None)
+    status = _overall(seen, layers)
+    found.sort(key=lambda one: names.index(one["layer"]))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "status": status,
+        "platform": seen.platform,
+        "first_broken_layer": first,
+        "summary": _summary(seen, status, first, counts, found),
+        "counts": counts,
+        "layers": layers,
+        "findings": found,
+        "gpus": _gpus(seen),
+        "driver": _driver(seen),
+        "toolkit": {
+            "version": seen.toolkit_version,
+            "mode": seen.toolkit_settings.get("nvidia-container-runtime.mode"),
+            "no_cgroups": _flag(seen.toolkit_settings.get("nvidia-container-cli.no-cgroups")),
+            "hook_path": seen.hook_path,
+        },
+        "cdi": {"enabled": seen.cdi_is_enabled, "spec_files": [_spec_file(file) for file in seen.cdi_files]},
+        "docker": _docker(seen),
+        "container": _container(seen),
+        "frameworks": [_framework(one) for one in seen.frameworks],
+    }
+
+
+# Layers
+
+
+def _counts(seen: Seen) -> dict[str, t.Any]:
+    bound = None
+    if seen.pci is not None:
+        bound = sum(gpu.driver == "nvidia" for gpu in seen.pci) if seen.driver else 0
+    look = _look(seen)
+    inside_it = look.inside if look else None
+    return {
+        "pci": None if seen.pci is None else len(seen.pci),
+        "kernel_driver": bound,
+        "device_nodes": sum(seen.nodes[path].is_device for path in seen.gpu_nodes)
+        if "device_nodes" in seen.evidence
+        else None,
+        "nvml": len(seen.listed) if seen.smi and seen.smi.listing_run.rc is not None else None,
+        "cdi": len(_cdi_names(seen)) if "cdi" in seen.evidence else None,
+        "container": len(inside_it.listing.gpus) if inside_it and inside_it.smi_rc == 0 else None if not look else 0,
+        "frameworks": {
+            one.name: None if one.answer.devices is None else len(one.answer.devices) for one in seen.frameworks
+        },
+    }
+
+
+def _status(seen: Seen, name: str, found: list[dict[str, t.Any]], counts: dict[str, t.Any]) -> str:
+    severities = {one["severity"] for one in found if one["confidence"] != "possible" or one["severity"] == "error"}
+    if "error" in severities:
+        return "degraded" if _some_work(seen, name, counts) else "broken"
+    base = _base(seen, name)
+    if "warning" in severities and base in ("ok", "unknown"):
+        return "degraded"
+    return base
+
+
+def _some_work(seen: Seen, name: str, counts: dict[str, t.Any]) -> bool:
+    if name in ("toolkit", "cdi", "docker"):
+        return False
+    if name in ("kernel_driver", "device_nodes") and seen.smi:
+        return seen.nvml_works
+    if name.startswith("framework:"):
+        return bool(counts["frameworks"][name.partition(":")[2]])
+    return bool(counts[name])
+
+
+def _base(seen: Seen, name: str) -> str:
+    """The status of a layer that nothing was found against."""
+    if name.startswith("framework:"):
+        one = next(one for one in seen.frameworks if f"framework:{one.name}" == name)
+        return "skipped" if one.answer.missing else "ok" if one.answer.devices else "unknown"
+    if name in seen.not_looked:
+        return "unknown"
+    return (
+        {
+            "pci": lambda: "unknown" if seen.pci is None else "ok" if seen.pci else "skipped",
+            "kernel_driver": lambda: "ok" if seen.driver else "unknown",
+            "device_nodes": lambda: "ok" if seen.nodes else "unknown",
+            "nvml": lambda: "ok" if seen.nvml_works else "unknown",
+            "toolkit": lambda: "ok" if seen.toolkit_programs else "skipped",
+            "cdi": lambda: "ok" if _cdi_names(seen) else "unknown" if seen.cdi_files else "skipped",
+            "docker": lambda: "ok" if seen.docker and not seen.docker.problem else "skipped",
+            "container": lambda: (
+                "ok" if any(look.inside and look.inside.smi_rc == 0 for look in seen.looks) else _unlooked(seen)
+            ),
+        }[name]()
+        if not _not_here(seen, name)
+        else "skipped"
+    )
+
+
+def _unlooked(seen: Seen) -> str:
+    return (
+        "ok"
+        if any(look.inside and look.inside.gpu_nodes for look in seen.looks)
+        else "unknown"
+        if seen.looks
+        else "skipped"
+    )
+
+
+def _not_here(seen: Seen, name: str) -> bool:
+    """Layers that a platform does not have, or that a host without a GPU does not need."""
+    if not _is_gpu_host(seen):
+        return True
+    if name == "pci":
+        return seen.has_dxg or seen.is_tegra
+    if name == "kernel_driver":
+        return seen.has_dxg
+    if name == "nvml":
+        return seen.is_tegra and seen.smi is not None and seen.smi.listing_run.rc is None and not seen.smi.hung
+    return False
+
+
+def _is_gpu_host(seen: Seen) -> bool:
+    return seen.has_device or seen.nvml_works or bool(seen.expected_gpus) or (seen.pci is None and bool(seen.driver))
+
+
+def _overall(seen: Seen, layers: list[dict[str, t.Any]]) -> str:
+    if not _is_gpu_host(seen):
+        return "unknown" if seen.pci is None else "no_gpu"
+    statuses = {layer["status"] for layer in layers}
+    return next((status for status in ("broken", "degraded", "unknown") if status in statuses), "ok")
+
+
+def _summary(
+    seen: Seen, status: str, first: str | None, counts: dict[str, t.Any], found: list[dict[str, t.Any]]
+) -> str:
+    if status == "no_gpu":
+        return "no GPU of NVIDIA"
+    flat = {**{name: counts[name] for name in LAYERS if name in counts}, **counts["frameworks"]}
+    known = [name for name, count in flat.items() if count is not None]
+    wanted = max([seen.expected_gpus or 0, *(flat[name] for name in known if name in LAYERS)], default=0)
+    short = (first or "").rpartition(":")[2]
+    at = short if flat.get(short) is not None else known[-1] if known else None
+    sentence = f"{flat[at]} of {wanted} GPUs visible in {at}" if at else "nothing could be seen of GPUs"
+    reasons = [one for one in found if one["layer"] == first and one["severity"] != "info"]
+    return f"{sentence}: {reasons[0]['message']}" if reasons else sentence
+
+
+# GPUs
+
+
+def _uuids(seen: Seen, name: str) -> list[str]:
+    if name == "pci":
+        return [seen.uuid_of[gpu.bus_id] for gpu in seen.pci or () if gpu.bus_id in seen.uuid_of]
+    if name == "nvml":
+        return [gpu.uuid for gpu in seen.listed]
+    key = "frameworks" if name.startswith("framework:") else name
+    found = []
+    for gpu in _gpus(seen):
+        visible = gpu["kernel_driver"] == "nvidia" if name == "kernel_driver" else gpu["visible_in"].get(key)
+        if isinstance(visible, dict):
+            visible = visible.get(name.partition(":")[2])
+        if visible and gpu["uuid"]:
+            found.append(gpu["uuid"])
+    return found
+
+
+def _gpus(seen: Seen) -> list[dict[str, t.Any]]:
+    """Every GPU that any layer knows, by its place on the bus, else by its UUID."""
+    by_xml = {gpu.bus_id: gpu for gpu in (seen.smi.gpus if seen.smi else []) if gpu.bus_id}
+    by_proc = {one.bus_id: one for one in seen.information}
+    buses = dict.fromkeys([*(gpu.bus_id for gpu in seen.pci or ()), *by_proc, *by_xml])
+    found = [_gpu(seen, bus_id, seen.uuid_of.get(bus_id), by_xml.get(bus_id)) for bus_id in sorted(buses)]
+    known = {gpu["uuid"] for gpu in found}
+    return found + [_gpu(seen, None, gpu.uuid, None) for gpu in seen.listed if gpu.uuid not in known]
+
+
+def _gpu(seen: Seen, bus_id: str | None, uuid: str | None, xml: smi_xml.XmlGpu | None) -> dict[str, t.Any]:
+    pci = next((gpu for gpu in seen.pci or () if gpu.bus_id == bus_id), None)
+    proc = next((one for one in seen.information if one.bus_id == bus_id), None)
+    listed = next((gpu for gpu in seen.listed if uuid and gpu.uuid == uuid), None)
+    minor = xml.minor if xml and xml.minor is not None else proc.minor if proc else None
+    codes = [xid.code for xid in (seen.log.xids if seen.log else []) if xid.bus_id == bus_id]
+    node = seen.nodes.get(f"/dev/nvidia{minor}")
+    capability = xml.compute_capability if xml else None
+    for one in seen.frameworks:
+        for device in one.answer.devices or []:
+            if device.compute_capability and ((bus_id and device.bus_id == bus_id) or (uuid and device.uuid == uuid)):
+                capability = device.compute_capability
+    look = _look(seen)
+    in_container = {gpu.uuid for gpu in look.inside.listing.gpus} if look and look.inside else None
+    names = _cdi_names(seen)
+    by_uuid = any(name.startswith("GPU-") for name in names)
+    in_cdi = (
+        (uuid in names if by_uuid else str(listed.number) in names if listed else None)
+        if "cdi" in seen.evidence
+        else None
+    )
+    return {
+        "uuid": uuid,
+        "pci_bus_id": bus_id,
+        "pci_device_id": pci.device_id if pci else xml.device_id if xml else None,
+        "index": listed.number if listed else None,
+        "minor_number": minor,
+        "name": (xml and xml.name) or (listed.name if listed else proc.model if proc else None),
+        "kernel_driver": pci.driver if pci else None,
+        "memory_total_bytes": xml.memory if xml else None,
+        "compute_capability": capability,
+        "recovery_action": xml.recovery_action if xml else None,
+        "last_xid": {"code": codes[-1], "count": codes.count(codes[-1])} if codes else None,
+        "mig": {"mode": xml.mig_mode if xml else None, "devices": _mig(listed, xml)},
+        "visible_in": {
+            "pci": None if seen.pci is None else pci is not None,
+            "device_nodes": None if minor is None else bool(node and node.is_device),
+            "nvml": None if seen.smi is None or seen.smi.listing_run.rc is None else listed is not None,
+            "cdi": in_cdi,
+            "container": None if in_container is None else uuid in in_container,
+            "frameworks": {one.name: _in_framework(seen, one, bus_id, uuid) for one in seen.frameworks},
+        },
+    }
+
+
+def _mig(listed: t.Any, xml: smi_xml.XmlGpu | None) -> list[dict[str, t.Any]]:
+    """-L has the UUIDs and profiles, the XML the rest; the number of the device joins them."""
+    details = {one.number: one for one in (xml.mig if xml else [])}
+    named = {one.number: one for one in (listed.mig if listed else [])}
+    return [
+        {
+            "uuid": named[number].uuid if number in named else None,
+            "profile": named[number].profile if number in named else None,
+            "gi_id": details[number].gi_id if number in details else None,
+            "ci_id": details[number].ci_id if number in details else None,
+            "memory_total_bytes": details[number].memory if number in details else None,
+        }
+        for number in dict.fromkeys([*named, *details])
+    ]
+
+
+def _in_framework(seen: Seen, one: InFramework, bus_id: str | None, uuid: str | None) -> bool | None:
+    devices = one.answer.devices
+    if devices is None:
+        return None
+    if any((bus_id and device.bus_id == bus_id) or (uuid and device.uuid == uuid) for device in devices):
+        return True
+    if all(device.bus_id or device.uuid for device in devices):
+        return False
+    # Devices without a name that anybody else knows: all of them or nothing can be told.
+    return True if len(devices) == len(seen.listed) else None
+
+
+def _cdi_names(seen: Seen) -> set[str]:
+    """The GPUs in the specifications, by UUID, else by index; other names are aliases."""
+    names = {name for file in seen.gpu_specs for name in file.spec.devices}
+    return {name for name in names if name.startswith("GPU-")} or {name for name in names if name.isdigit()}
+
+
+def _look(seen: Seen) -> InContainer | None:
+    """The look that counts for the layer: into the container that runs, where one was asked for."""
+    return seen.looks[-1] if seen.looks else None
+
+
+# The rest of what is returned
+
+
+def _driver(seen: Seen) -> dict[str, t.Any]:
+    modes = {gpu.persistence for gpu in (seen.smi.gpus if seen.smi else [])} - {None}
+    from_smi = seen.smi.xml.driver_version if seen.smi and seen.smi.xml else None
+    return {
+        "loaded_version": seen.driver.version if seen.driver else from_smi if seen.has_dxg else None,
+        "library_version": seen.library_version,
+        "module_flavor": seen.driver.flavor if seen.driver else None,
+        "cuda_version": seen.cuda_version,
+        "secure_boot": seen.secure_boot,
+        "persistence": modes == {"Enabled"} if modes else None,
+        "nvml_rc": seen.nvml_rc,
+        "smi_rc": seen.smi.rc if seen.smi else None,
+    }
+
+
+def _spec_file(file: t.Any) -> dict[str, t.Any]:
+    known = file.spec.problem is None
+    return {
+        "path": file.path,
+        "driver_version": file.spec.driver_version,
+        "devices": list(file.spec.devices) if known else None,
+        "stale": bool(file.stale_reasons) if known else None,
+        "stale_reasons": file.stale_reasons,
+    }
+
+
+def _docker(seen: Seen) -> dict[str, t.Any] | None:
+    if seen.docker is None:
+        return None
+    return {
+        "version": seen.docker.version,
+        "install": seen.docker_install,
+        "rootless": seen.docker.rootless,
+        "cgroup_driver": seen.docker.cgroup_driver,
+        "cgroup_version": seen.docker.cgroup_version,
+        "runtimes": seen.docker.runtimes,
+        "default_runtime": seen.docker.default_runtime,
+        "gpu_methods": None if seen.docker.problem else inside.supported(seen),
+    }
+
+
+def _container(seen: Seen) -> dict[str, t.Any] | None:
+    look = _look(seen)
+    if look is None:
+        return None
+    return {
+        "image": look.image,
+        "name": look.container,
+        "method": look.method,
+        "rc": look.run.rc,
+        "cuda_required": toolkit.required_cuda(look.required_cuda),
+        "cuda_satisfied": toolkit.is_satisfied(look.required_cuda, seen.cuda_version),
+    }
+
+
+def _framework(one: InFramework) -> dict[str, t.Any]:
+    return {
+        "name": one.name,
+        "where": one.where,
+        "container": one.container,
+        "version": one.answer.version,
+        "cuda_build": one.answer.cuda_build,
+        "devices": None
+        if one.answer.devices is None
+        else [{"id": device.id, "uuid": device.uuid, "name": device.name} for device in one.answer.devices],
+        "errors": one.answer.errors,
+    }
+
+
+def _flag(text: str | None) -> bool | None:
+    return None if text is None else text == "true"

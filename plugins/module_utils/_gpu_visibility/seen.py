@@ -1,0 +1,199 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Everything that one look at a host saw, before anything is concluded from it. None means: could not be seen."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .parsers import cdi, container, docker, framework, kernel_log, proc_driver, smi_list, smi_xml
+from .system import Node, Run
+
+LAYERS = ("pci", "kernel_driver", "device_nodes", "nvml", "toolkit", "cdi", "docker", "container")
+_OLDEST_TURING = 0x1E00
+_OLDEST_BLACKWELL = 0x2900
+
+
+class PciGpu(t.NamedTuple):
+    bus_id: str
+    device: int  # the second half of 10de:1eb8
+    driver: str | None  # what is bound to it
+
+    @property
+    def device_id(self) -> str:
+        return f"10de:{self.device:04x}"
+
+    @property
+    def is_before_turing(self) -> bool:
+        """Has no GSP, which the open modules need."""
+        return self.device < _OLDEST_TURING
+
+    @property
+    def is_blackwell(self) -> bool:
+        """Blackwell or later, which only the open modules drive."""
+        return self.device >= _OLDEST_BLACKWELL
+
+
+@dataclasses.dataclass
+class Smi:
+    """What nvidia-smi said. The forms are asked for only as far as they are needed."""
+
+    listing_run: Run
+    listing: smi_list.Listing
+    xml_run: Run | None = None
+    xml: smi_xml.Answer | None = None
+    gpus: list[smi_xml.XmlGpu] = dataclasses.field(default_factory=list)  # from all forms together
+    failed: list[smi_list.Failed] = dataclasses.field(default_factory=list)
+    problem: str | None = None  # where an answer was not understood
+
+    @property
+    def rc(self) -> int | None:
+        """The worst: -L exits 0 where it found nothing."""
+        codes = [run.rc for run in (self.listing_run, self.xml_run) if run is not None and run.rc is not None]
+        return max(codes, default=None)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(run.text for run in (self.listing_run, self.xml_run) if run is not None)
+
+    @property
+    def hung(self) -> bool:
+        runs = [run for run in (self.listing_run, self.xml_run) if run is not None]
+        return any(run.rc is None and run.problem is not None and "did not answer" in run.problem for run in runs)
+
+
+class CdiFile(t.NamedTuple):
+    path: str
+    spec: cdi.Spec
+    missing: list[str]  # paths of the host that are gone
+    renumbered: list[str]  # nodes whose numbers are not those of the host
+    other_driver: bool  # made for another version of the driver
+
+    @property
+    def stale_reasons(self) -> list[str]:
+        reasons = [f"{path} does not exist" for path in self.missing] + self.renumbered
+        if self.other_driver:
+            reasons.append(f"it is for driver {self.spec.driver_version}, which is not the loaded one")
+        return reasons
+
+
+class InContainer(t.NamedTuple):
+    """A look into a container: one made for it, or one that runs."""
+
+    container: str | None  # the name of the one that runs
+    image: str | None
+    method: str | None
+    run: Run
+    inside: container.Inside | None  # None: the script did not come to its end there
+    required_cuda: str | None  # NVIDIA_REQUIRE_CUDA of the image
+
+
+class InFramework(t.NamedTuple):
+    name: str
+    where: str  # host, container
+    container: str | None
+    run: Run
+    answer: framework.Answer
+
+
+@dataclasses.dataclass
+class Seen:
+    platform: str = "bare_metal"
+    kernel: str = ""
+    pci: list[PciGpu] | None = None  # None: this platform shows no PCI GPUs (WSL, Jetson), or /sys is not there
+    nvswitches: int = 0
+    has_dxg: bool = False
+    is_tegra: bool = False
+    modules: frozenset[str] = frozenset()
+    driver: proc_driver.Version | None = None
+    information: list[proc_driver.Information] = dataclasses.field(default_factory=list)
+    majors: dict[str, int] = dataclasses.field(default_factory=dict)
+    module_kernels: list[str] = dataclasses.field(default_factory=list)  # the kernels that have an nvidia.ko
+    secure_boot: bool | None = None
+    signer: str | None = None
+    nodes: dict[str, Node] = dataclasses.field(default_factory=dict)  # by path
+    uid: int = 0
+    has_char_links: bool = False
+    selinux_enforcing: bool = False
+    library_version: str | None = None
+    smi: Smi | None = None
+    nvml_rc: int | None = None
+    log: kernel_log.Log | None = None
+    failed_services: dict[str, str] = dataclasses.field(default_factory=dict)  # and what they last said
+    fabricmanager: str | None = None
+    toolkit_version: str | None = None
+    toolkit_programs: list[str] = dataclasses.field(default_factory=list)
+    toolkit_settings: dict[str, str] = dataclasses.field(default_factory=dict)
+    hook_path: str | None = None
+    cdi_files: list[CdiFile] = dataclasses.field(default_factory=list)
+    docker: docker.Info | None = None
+    docker_install: str | None = None  # None: there is no Docker
+    looks: list[InContainer] = dataclasses.field(default_factory=list)
+    frameworks: list[InFramework] = dataclasses.field(default_factory=list)
+    image_missing: str | None = None
+    expected_gpus: int | None = None
+    asked: t.Collection[str] = LAYERS
+    not_looked: dict[str, str] = dataclasses.field(default_factory=dict)  # why a layer that was asked for was not seen
+    evidence: dict[str, list[dict[str, t.Any]]] = dataclasses.field(default_factory=dict)
+    durations: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    # What several conclusions need
+
+    @property
+    def has_device(self) -> bool:
+        """Whether this host has anything of NVIDIA at all."""
+        return bool(self.pci) or self.has_dxg or self.is_tegra
+
+    @property
+    def gpu_nodes(self) -> list[str]:
+        return [path for path in self.nodes if path[len("/dev/nvidia") :].isdigit()]
+
+    @property
+    def listed(self) -> list[smi_list.Listed]:
+        return self.smi.listing.gpus if self.smi else []
+
+    @property
+    def nvml_works(self) -> bool:
+        return bool(self.listed)
+
+    @property
+    def cuda_version(self) -> str | None:
+        return self.smi.xml.cuda_version if self.smi and self.smi.xml else None
+
+    @property
+    def gpu_specs(self) -> list[CdiFile]:
+        return [file for file in self.cdi_files if file.spec.is_gpu]
+
+    @property
+    def cdi_is_enabled(self) -> bool | None:
+        if self.docker is None or self.docker.problem:
+            return None
+        return self.docker.cdi_directories is not None
+
+    @property
+    def container_text(self) -> str:
+        """All that Docker and the containers said."""
+        return "\n".join(look.run.text for look in self.looks)
+
+    @property
+    def uuid_of(self) -> dict[str, str]:
+        """UUIDs by bus id, as far as anybody told."""
+        known = {one.bus_id: one.uuid for one in self.information if one.uuid}
+        known.update({one.bus_id: one.uuid for one in (self.smi.gpus if self.smi else []) if one.bus_id and one.uuid})
+        return known
+
+    def gpu_at(self, bus_id: str | None) -> str:
+        """The best name for a GPU: its UUID, or where it is."""
+        return self.uuid_of.get(bus_id or "", bus_id or "?")
+
+    def named(self, failed: smi_list.Failed) -> str:
+        """A GPU that nvidia-smi could not open, by what /proc knows of it."""
+        if failed.bus_id:
+            return self.gpu_at(failed.bus_id)
+        by_minor = {one.minor: one for one in self.information}
+        if failed.number in by_minor:
+            return self.gpu_at(by_minor[failed.number].bus_id)
+        return f"index {failed.number}"

@@ -1,0 +1,202 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The host as the probes see it: files under a root, programs with a time limit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import stat
+import subprocess
+import time
+import typing as t
+
+_MOST_BYTES = 8 * 1024 * 1024
+_EVIDENCE = 2048
+_AFTER_KILL = 1.0
+_BINARIES = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin", "snap/bin", "usr/lib/wsl/lib")
+
+
+class Node(t.NamedTuple):
+    """A file in /dev."""
+
+    is_device: bool
+    major: int
+    minor: int
+    mode: int
+    uid: int
+    gid: int
+
+
+class Run(t.NamedTuple):
+    """What came of running a program. Where it could not be run, rc is None and problem says why."""
+
+    ref: str
+    rc: int | None
+    stdout: str
+    stderr: str
+    problem: str | None
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        return "\n".join(filter(None, (self.stdout.strip(), self.stderr.strip(), self.problem)))
+
+    def evidence(self) -> dict[str, t.Any]:
+        return evidence("command", self.ref, self.text, self.rc)
+
+
+def evidence(source: str, ref: str, text: str, rc: int | None = None) -> dict[str, t.Any]:
+    kept = text.encode("utf-8", "replace")[:_EVIDENCE].decode("utf-8", "ignore")
+    return {"source": source, "ref": ref, "rc": rc, "text": kept}
+
+
+class System:
+    """timeout: seconds for each program; total: seconds for all that is done with this system."""
+
+    def __init__(self, root: str = "/", timeout: float = 30.0, total: float = 180.0) -> None:
+        self.root = root
+        self.timeout = timeout
+        self.deadline = time.monotonic() + total
+
+    def path(self, path: str) -> str:
+        return os.path.join(self.root, path.lstrip("/"))
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self.deadline - time.monotonic())
+
+    # Files. What cannot be read is None, or empty.
+
+    def read(self, path: str) -> str | None:
+        raw = self.read_bytes(path)
+        return None if raw is None else raw.decode("utf-8", "replace")
+
+    def read_bytes(self, path: str) -> bytes | None:
+        try:
+            with open(self.path(path), "rb") as file:
+                return file.read(_MOST_BYTES)
+        except (OSError, ValueError):
+            return None
+
+    def names(self, path: str) -> list[str] | None:
+        """What is in a directory."""
+        try:
+            return sorted(os.listdir(self.path(path)))
+        except (OSError, ValueError):
+            return None
+
+    def link(self, path: str) -> str | None:
+        try:
+            return os.readlink(self.path(path))
+        except (OSError, ValueError):
+            return None
+
+    def exists(self, path: str) -> bool:
+        try:
+            return os.path.lexists(self.path(path))
+        except ValueError:
+            return False
+
+    def node(self, path: str) -> Node | None:
+        try:
+            seen = os.stat(self.path(path))
+        except (OSError, ValueError):
+            return None
+        numbers = (os.major(seen.st_rdev), os.minor(seen.st_rdev))
+        return Node(stat.S_ISCHR(seen.st_mode), *numbers, stat.S_IMODE(seen.st_mode), seen.st_uid, seen.st_gid)
+
+    def program(self, name: str) -> str | None:
+        """Where a program is. Only under the root: with another root, nothing of the real host is run."""
+        for folder in _BINARIES:
+            path = self.path(os.path.join(folder, name))
+            if os.access(path, os.X_OK) and not os.path.isdir(path):
+                return path
+        return None
+
+    # Programs
+
+    def run(self, name: str, *arguments: str, timeout: float | None = None) -> Run:
+        """Run a program of this host, never longer than its time limit."""
+        path = self.program(name)
+        if path is None:
+            return Run(" ".join((name, *arguments)), None, "", "", f"{name} is not installed", 0.0)
+        return self.run_path(path, *arguments, ref=name, timeout=timeout)
+
+    def run_path(self, path: str, *arguments: str, ref: str = "", timeout: float | None = None) -> Run:
+        shown = " ".join((ref or path, *arguments))
+        limit = min(self.timeout if timeout is None else timeout, self.left)
+        if limit <= 0:
+            return Run(shown, None, "", "", "not run: the time for the whole look is over", 0.0)
+        folders = [self.path(folder) for folder in _BINARIES]
+        # Programs write in English, and find one another under the root first.
+        environment = {
+            **os.environ,
+            "LC_ALL": "C",
+            "PATH": os.pathsep.join([*folders, os.environ.get("PATH", "/usr/bin:/bin")]),
+        }
+        begin = time.monotonic()
+        try:
+            process = subprocess.Popen(
+                [path, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            return Run(shown, None, "", "", f"could not be started: {error}", 0.0)
+        output, complete = _collect(process, begin + limit)
+        rc = _finish(process, complete)
+        problem = None if complete else f"did not answer within {limit:.0f} s and was killed"
+        stdout, stderr = (part.decode("utf-8", "replace") for part in output)
+        return Run(shown, rc if complete else None, stdout, stderr, problem, time.monotonic() - begin)
+
+
+def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[list[bytes], bool]:
+    """Both outputs until the program ends, and whether it did in time."""
+    output = [bytearray(), bytearray()]
+    with selectors.DefaultSelector() as selector:
+        for number, pipe in enumerate((process.stdout, process.stderr)):
+            if pipe is not None:
+                selector.register(pipe, selectors.EVENT_READ, number)
+        while selector.get_map():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return [bytes(part) for part in output], False
+            # A child that outlives the program may hold its pipes: what is left to read then comes at once.
+            ended = process.poll() is not None
+            ready = selector.select(0.1 if ended else min(left, 0.5))
+            if ended and not ready:
+                break
+            for key, _events in ready:
+                chunk = os.read(key.fd, 65536)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                elif len(output[key.data]) < _MOST_BYTES:
+                    output[key.data] += chunk
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return [bytes(part) for part in output], False
+    return [bytes(part) for part in output], True
+
+
+def _finish(process: subprocess.Popen[bytes], complete: bool) -> int | None:
+    """Close the pipes; kill the whole group of a program that did not end."""
+    if not complete:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+    try:
+        return process.wait(_AFTER_KILL)
+    except subprocess.TimeoutExpired:
+        # Stuck in the driver, where no signal reaches it. It is left behind, or this would wait with it.
+        return None
