@@ -59,6 +59,7 @@ EXAMPLES = r"""
         start_timeout: 120
         stop_timeout: 30
         idle_minutes: 60
+        tls: none
   register: host
 
 - name: Stop when something is wrong

@@ -85,7 +85,10 @@ instances:
       description: The name of the instance.
       type: str
     url:
-      description: Where the host itself reaches it. Without the token.
+      description: Where people open it, by a name that its certificate has. Without the token.
+      type: str
+    fingerprint:
+      description: The SHA-256 fingerprint of its certificate, as browsers show it. Empty where it speaks plain HTTP.
       type: str
     show_token:
       description: The command that shows its token, on the host.
@@ -100,7 +103,8 @@ instances:
       description: Whether it answers 403 to a wrong token.
       type: bool
     differs:
-      description: What a restart would bring, V(older settings) and V(an older image) being replaced.
+      description: >-
+        What a restart would replace, such as V(older settings), V(an older image) or V(an older certificate).
       type: list
       elements: str
     busy:
@@ -160,6 +164,7 @@ instances:
   sample:
     - name: keras
       url: http://127.0.0.1:8888/lab
+      fingerprint: ""
       show_token: sudo cat /etc/gpulab/jupyter/keras/token
       health: healthy
       version: 2.21.1
