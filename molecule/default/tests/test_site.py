@@ -93,6 +93,28 @@ def test_container_is_confined(notebook: Notebook) -> None:
     assert settings["NetworkMode"] == notebook.container
 
 
+def test_kernel_has_no_rights_beyond_the_users(notebook: Notebook) -> None:
+    code = (
+        "import os; lines = open('/proc/self/status').read().splitlines();"
+        "status = dict(line.split(':\\t', 1) for line in lines if ':\\t' in line);"
+        "print(int(status['CapEff'], 16), int(status['CapBnd'], 16), status['NoNewPrivs'],"
+        "*[path for path in ('/', '/etc', '/opt/keras', '/run/secrets') if os.access(path, os.W_OK)])"
+    )
+    assert notebook.run_cell(code) == "0 0 1"
+
+
+@pytest.mark.parametrize(("network", "reached"), [("bridge", False), ("jupyter-keras", True)])
+def test_other_containers_do_not_reach_it(network: str, reached: bool, host: Host, notebook: Notebook) -> None:
+    """Its own network is tried as well, so that a wrong address would not look like a closed door."""
+    networks = notebook.inspect("{{json .NetworkSettings.Networks}}")
+    address = networks[notebook.container]["IPAddress"]
+    code = f"import socket; socket.create_connection(('{address}', 8888), 3)"
+    run = f"docker run --rm --pull never --network {network} --entrypoint python3 keras:cpu -c %s"
+    done = host.run(run, code)
+    assert (done.rc == 0) is reached, done.stderr
+    assert reached or "TimeoutError" in done.stderr
+
+
 def test_only_loopback_listens(host: Host) -> None:
     listeners = host.check_output("ss -Hltn 'sport = :8888'").splitlines()
     assert listeners
