@@ -65,9 +65,9 @@ def was_healthy(settings: Settings, identity: str) -> bool:
 def last_healthy(settings: Settings) -> Version | None:
     record = read(settings, "healthy")
     try:
-        # What an older version of this program did not know is as it is now.
+        # What an older version of this program did not know was not used then, or is as it is now.
         known = {key: value for key, value in record["settings"].items() if key in Settings._fields}
-        return Version(Settings.parse({**settings._asdict(), **known}), str(record["image"]))
+        return Version(Settings.parse({**settings._asdict(), **Settings._field_defaults, **known}), str(record["image"]))
     except (KeyError, AttributeError, TypeError, ValueError):
         return None
 

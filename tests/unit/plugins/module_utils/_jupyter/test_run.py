@@ -292,6 +292,26 @@ def test_rolls_back_what_does_not_become_healthy(
     assert (docker.directory / "environment").read_text() == "WORD=mended\n"
 
 
+def test_rolls_back_to_plain_http(docker: Docker, server: Server, make_settings: MakeSettings, start: Start) -> None:
+    settings = make_settings(port=server.port)
+    unit = start()
+    unit.await_line("READY=1")
+    docker.end(0)
+    unit.end()
+    # As a program wrote it that knew nothing of TLS.
+    record = json.loads((settings.state / "healthy.json").read_text())
+    for key in ("tls", "tls_certificate", "tls_private_key", "cull_idle_minutes"):
+        del record["settings"][key]
+    (settings.state / "healthy.json").write_text(json.dumps(record))
+    make_settings(port=server.port, tls="generated", start_timeout=0)
+    unit = start()
+    unit.await_line("READY=1")
+    assert layout.LABEL_CERTIFICATE not in docker.container()["Config"]["Labels"]
+    assert json.loads((settings.state / layout.SERVER_CONFIG).read_text()) == {}
+    docker.end(0)
+    assert "Rolling back" in unit.end()[1]
+
+
 def test_rolls_back_to_what_ran_where_the_image_is_gone(
     docker: Docker, server: Server, make_settings: MakeSettings, start: Start
 ) -> None:
