@@ -123,10 +123,10 @@ def complaints(stderr: str, partly: bool) -> list[str]:
             text = str(error.get("message") or f"{as_json[0].get('item', '')}: {error}")
         else:
             text = str(as_json[0].get("message", ""))
-        found += [part.strip() for part in text.splitlines()]
+        found.append(text)
     # What restic adds for those who gave the repository themselves, and what the code says already.
-    unsaid = ("Is there a repository at the following location", "/", "Warning: at least one source file")
-    said = [text for text in found if text and not text.startswith(unsaid)]
+    unsaid = r"Is there a repository at the following location\?\n.*|Warning: at least one source file.*"
+    said = [text.strip() for text in re.sub(unsaid, "", "\n".join(found)).splitlines() if text.strip()]
     # Where nothing came of it, one line has the reason, which others only prepare.
     fatal = [] if partly else [text for text in said if text.startswith("Fatal: ")]
     return list(dict.fromkeys(re.sub("^error: |Fatal: ", "", text) for text in fatal or said))

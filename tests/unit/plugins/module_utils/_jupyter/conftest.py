@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import layout
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import backup_setup, backup_status, layout
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settings import (
     Account,
     Settings,
@@ -113,6 +113,10 @@ class Docker:
         temporary.write_text(json.dumps(container))
         temporary.replace(self.directory / "container")
 
+    def let_exec(self, stdout: str = "", code: int = 0, stderr: str = "", seconds: float = 0) -> None:
+        """What a command in the container says, after how long."""
+        (self.directory / "exec").write_text(json.dumps([code, stdout, stderr, seconds]))
+
     def end(self, code: int, **state: t.Any) -> None:
         container = self.container()
         container["State"] = {"Running": False, "Status": "exited", "ExitCode": code, **state}
@@ -139,6 +143,65 @@ def docker(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
     (directory / "unit").write_text("ActiveState=active\n")
     monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
     return Docker(directory)
+
+
+class Restic:
+    """What the fake restic was asked, and what it is to do."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    @property
+    def calls(self) -> list[dict[str, t.Any]]:
+        path = self.directory / "restic-calls"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    @property
+    def commands(self) -> list[str]:
+        return [call["arguments"][0] for call in self.calls]
+
+    def fail(self, **failures: tuple[int, str]) -> None:
+        """Of each command, the exit code and what goes to its standard error."""
+        (self.directory / "fails").write_text(json.dumps(failures))
+
+    def leave_out(self, stderr: str) -> None:
+        (self.directory / "unread").write_text(stderr)
+
+
+@pytest.fixture
+def restic(docker: Docker, machine: Path, monkeypatch: pytest.MonkeyPatch) -> Restic:
+    command = docker.directory / "restic"
+    command.write_text(f"#!{sys.executable}\n{(Path(__file__).parent / 'fixtures' / 'restic.py').read_text()}")
+    analyze = docker.directory / "systemd-analyze"
+    analyze.write_text('#!/bin/sh\ncat "${0%/*}/calendar"\n')
+    command.chmod(0o755)
+    analyze.chmod(0o755)
+    (docker.directory / "calendar").write_text(
+        "    Next elapse: Sun 2026-11-22 02:00:00 UTC\n   Iteration #2: Mon 2026-11-23 02:00:00 UTC\n"
+    )
+    docker.unit.write_text("ActiveState=inactive\nResult=success\n")
+    (machine / "units").mkdir()
+    monkeypatch.setattr(backup_status, "UNITS", machine / "units")
+    monkeypatch.setattr(backup_setup, "REPOSITORIES", machine / "repositories")
+    return Restic(docker.directory)
+
+
+@pytest.fixture
+def instance(machine: Path) -> dict[str, t.Any]:
+    """An element of jupyter_instances with its defaults, of whoever runs the tests."""
+    (machine / "notebooks").mkdir()
+    return {
+        "name": "keras",
+        "user": pwd.getpwuid(os.getuid()).pw_name,
+        "workdir": str(machine / "notebooks"),
+        "backup_repository": "",
+        "backup_environment": {},
+        "backup_schedule": "*-*-* 02:00:00",
+        "backup_random_delay": "2h",
+        "backup_keep": {"last": 2, "daily": 7},
+        "backup_exclude": ["*.tmp"],
+        "backup_exclude_larger_than": "1g",
+    }
 
 
 @pytest.fixture
