@@ -67,7 +67,9 @@ def last_healthy(settings: Settings) -> Version | None:
     try:
         # What an older version of this program did not know was not used then, or is as it is now.
         known = {key: value for key, value in record["settings"].items() if key in Settings._fields}
-        return Version(Settings.parse({**settings._asdict(), **Settings._field_defaults, **known}), str(record["image"]))
+        return Version(
+            Settings.parse({**settings._asdict(), **Settings._field_defaults, **known}), str(record["image"])
+        )
     except (KeyError, AttributeError, TypeError, ValueError):
         return None
 
