@@ -183,13 +183,16 @@ def addresses() -> list[str]:
 
 
 def parse_addresses(devices: list[dict[str, t.Any]]) -> list[str]:
-    """Those of the machine: nobody else reaches the bridges of containers. Temporary ones are gone tomorrow."""
+    """Those of the machine: nobody else reaches the bridges of containers. Temporary ones are gone tomorrow.
+
+    What ip was told to leave out, it shows as empty objects.
+    """
     return [
         address["local"]
         for device in devices
         if not re.match(r"docker|br-|veth", device.get("ifname", ""))
         for address in device.get("addr_info", [])
-        if not address.get("temporary")
+        if "local" in address and not address.get("temporary")
     ]
 
 

@@ -126,7 +126,7 @@ def test_addresses_of_containers_are_not_the_machines() -> None:
         {"ifname": "eth0", "addr_info": [{"local": "10.0.0.7"}, {"local": "2001:db8::1", "temporary": True}]},
         {"ifname": "docker0", "addr_info": [{"local": "172.17.0.1"}]},
         {"ifname": "br-0a1b2c3d4e5f", "addr_info": [{"local": "172.18.0.1"}]},
-        {"ifname": "br0", "addr_info": [{"local": "10.0.1.7"}]},
+        {"ifname": "br0", "addr_info": [{}, {"local": "10.0.1.7"}]},
         {},
     ]
     assert parse_addresses(devices) == ["10.0.0.7", "10.0.1.7"]
