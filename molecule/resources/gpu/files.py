@@ -123,6 +123,12 @@ def toolkit(root: Path, machine: Machine) -> None:
     )
 
 
+def docker(root: Path, replies: t.Iterable[Reply]) -> None:
+    write(root / "run/docker.pid", "812")
+    write(root / "var/lib/dpkg/info/docker.io.list", "/usr/bin/docker\n")
+    replayer(root / "usr/bin/docker", replies)
+
+
 def kernel_log(root: Path, log: str, text: str) -> None:
     """A dmesg that prints the file `log`, which may be rewritten at any time."""
     write(root / log, text)

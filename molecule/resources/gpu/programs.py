@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shlex
 import typing as t
 from pathlib import Path
@@ -66,6 +67,41 @@ def smi_replies(machine: Machine, schema: int = 12, lost: t.Collection[int] = ()
     return [*replies, Reply(query, failure or texts.smi_csv(machine, good), rc), Reply("", failure or "table\n", rc)]
 
 
+def docker_replies(
+    *,
+    version: str = "26.1.5+dfsg1",
+    cdi: bool | None = True,
+    runtimes: t.Iterable[str] = ("runc", "nvidia"),
+    options: t.Iterable[str] = (),
+    root: str = "/var/lib/docker",
+    cgroup_driver: str = "systemd",
+    environment: t.Iterable[str] = (),
+    more: t.Iterable[Reply] = (),
+) -> list[Reply]:
+    """docker, with what `docker info` says, the variables of every image, and what it answers besides."""
+    info: dict[str, t.Any] = {
+        "ServerVersion": version,
+        "DockerRootDir": root,
+        "CgroupDriver": cgroup_driver,
+        "CgroupVersion": "2",
+        "Runtimes": {name: {"path": name} for name in runtimes},
+        "DefaultRuntime": "runc",
+        "SecurityOptions": list(options),
+    }
+    if cdi is not None:  # engines before 25 do not know the key
+        info["CDISpecDirs"] = ["/etc/cdi", "/var/run/cdi"] if cdi else None
+    return [
+        Reply("info *", json.dumps(info) + "\n"),
+        Reply("image inspect *", json.dumps(list(environment)) + "\n"),
+        *more,
+    ]
+
+
+def docker_error(message: str, rc: int = 125) -> Reply:
+    """The answer to a `docker run` that fails."""
+    return Reply("run *", rc=rc, stderr=f"docker: Error response from daemon: {message}\n\nRun 'docker run --help'\n")
+
+
 def live_smi(path: Path, machine: Machine, seams: str, library: str) -> None:
     """nvidia-smi for a machine that people break by hand: it looks at what the real one depends on.
 
@@ -116,6 +152,7 @@ def live_smi(path: Path, machine: Machine, seams: str, library: str) -> None:
         '  say "this stand-in was given no answer to: $*"',
         "  exit 2;;",
         "esac",
+        "exit 0",
     ]
     write_program(path, lines)
 
