@@ -232,6 +232,6 @@ def in_words(size: float) -> str:
 
 def describe(backup: Backup, taken: dict[str, t.Any]) -> str:
     return (
-        f"Snapshot {taken['id']} of {backup.workdir}: {taken['files']} files, {in_words(taken['bytes'])}, "
+        f"Snapshot {taken['id']} of {backup.workdir}: {taken['files']} {'file' if taken['files'] == 1 else 'files'}, {in_words(taken['bytes'])}, "
         f"{in_words(taken['added'])} of them new, in {backup.shown_repository}."
     )

@@ -118,18 +118,25 @@ def complaints(stderr: str, partly: bool) -> list[str]:
         if not as_json:
             text = line
         elif as_json[0].get("message_type") == "error":
-            # Before 0.17, the error is an object without its text.
-            error = as_json[0].get("error") or {}
-            text = str(error.get("message") or f"{as_json[0].get('item', '')}: {error}")
+            text = error_text(as_json[0])
         else:
             text = str(as_json[0].get("message", ""))
         found.append(text)
     # What restic adds for those who gave the repository themselves, and what the code says already.
     unsaid = r"Is there a repository at the following location\?\n.*|Warning: at least one source file.*"
     said = [text.strip() for text in re.sub(unsaid, "", "\n".join(found)).splitlines() if text.strip()]
-    # Where nothing came of it, one line has the reason, which others only prepare.
-    fatal = [] if partly else [text for text in said if text.startswith("Fatal: ")]
-    return list(dict.fromkeys(re.sub("^error: |Fatal: ", "", text) for text in fatal or said))
+    if not partly:
+        # Where nothing came of it, the last line has the reason. Those before tell of what was tried again.
+        said = ([text for text in said if text.startswith("Fatal: ")] or said)[-1:]
+    return list(dict.fromkeys(re.sub("^error: |Fatal: ", "", text) for text in said))
+
+
+def error_text(record: dict[str, t.Any]) -> str:
+    error = record.get("error") or {}
+    # Before 0.17: {"Op": "open", "Path": "c", "Err": 13}
+    number = error.get("Err")
+    reason = os.strerror(number) if isinstance(number, int) else error
+    return str(error.get("message") or f"{record.get('item', '')}: {reason}")
 
 
 def summary(stdout: str) -> dict[str, t.Any]:

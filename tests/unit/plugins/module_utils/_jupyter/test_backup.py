@@ -44,7 +44,7 @@ def problem(at: datetime | None = None) -> str:
 
 def test_backs_up_and_says_so(workdir: Path, restic: Restic, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["backup", "keras"]) == 0
-    assert f"Snapshot 00010000 of {workdir}: 1 files, 2 B, 1 B of them new" in capsys.readouterr().out
+    assert f"Snapshot 00010000 of {workdir}: 1 file, 2 B, 1 B of them new" in capsys.readouterr().out
     found = backup_status("keras")
     assert found["problem"] == ""
     assert found["snapshot"] == {**found["snapshot"], "id": "00010000", "files": 1, "bytes": 2, "added": 1}

@@ -83,8 +83,9 @@ UNREADABLE_0_14 = (
         (MISSING, False, ["unable to open config file: stat /mnt/k/config: no such file or directory"]),
         (FULL, False, ["unable to save snapshot: no space left on device"]),
         (UNREADABLE_0_18, True, ["/src/c: open c: permission denied"]),
-        (UNREADABLE_0_14, True, ["/src/c: {'Op': 'open', 'Path': 'c', 'Err': 13}"]),
+        (UNREADABLE_0_14, True, ["/src/c: Permission denied"]),
         ("create repository at /x failed: Fatal: no right\n", False, ["create repository at /x failed: no right"]),
+        ("Save(<lock/1>) returned error, retrying\nunable to create lock\n", False, ["unable to create lock"]),
         ("", False, []),
     ],
 )
