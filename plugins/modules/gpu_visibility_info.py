@@ -11,8 +11,8 @@ module: gpu_visibility_info
 short_description: See through which layers a host's GPUs are visible, and why one is not
 version_added: "0.2.0"
 description:
-  - Looks at each layer between the PCI bus and a framework in a container, names the first one that is broken, and for each fault
-    that it recognises the cause and the remedy. docs/gpu_failures.md in the collection's repository lists them.
+  - Looks at each layer between the PCI bus and a framework in a container, names the first one that is broken, and for
+    each fault that it recognises the cause and the remedy. docs/gpu_failures.md in the repository lists them.
   - A broken GPU does not fail the task, and a hanging driver does not hang it. What cannot be told for certain has a
     C(confidence) below V(certain), and what was not seen is V(null), never 0.
   - Files are read before C(nvidia-smi) runs, because as root that loads modules and makes device nodes.
@@ -38,7 +38,8 @@ options:
     type: int
   container:
     description:
-      - Look into a temporary container of an image that is on the host. Nothing is pulled, and the container has no network.
+      - Look into a temporary container of an image that is on the host.
+      - Nothing is pulled, and the container has no network.
     type: dict
     suboptions:
       image:
@@ -59,8 +60,8 @@ options:
     type: str
   frameworks:
     description:
-      - The frameworks to ask for their devices. They are asked in O(running_container), else in a temporary container of
-        O(container.image), else on the host.
+      - The frameworks to ask for their devices.
+      - They are asked in O(running_container), else in a temporary container of O(container.image), else on the host.
       - This takes a little memory on each GPU for some seconds.
     type: list
     elements: str
@@ -123,7 +124,7 @@ schema_version:
   type: int
   sample: 1
 status:
-  description: The worst of the layers, of V(ok), V(unknown), V(degraded) and V(broken); V(no_gpu) on a host without one.
+  description: The worst of the layers, of V(ok), V(unknown), V(degraded), V(broken); V(no_gpu) on a host without one.
   returned: success
   type: str
   sample: broken
@@ -146,7 +147,8 @@ counts:
   description: How many GPUs each layer shows; V(null) where that could not be seen.
   returned: success
   type: dict
-  sample: {pci: 4, kernel_driver: 4, device_nodes: 4, nvml: 4, cdi: 4, container: 4, frameworks: {tensorflow: 2}}
+  sample:
+    {pci: 4, kernel_driver: 4, device_nodes: 4, nvml: 4, cdi: 4, container: 4, frameworks: {tensorflow: 2}}
 layers:
   description: The layers in their order, then one per framework.
   returned: success
@@ -313,7 +315,8 @@ gpus:
       recovery_action: null
       last_xid: null
       mig: {mode: unsupported, devices: []}
-      visible_in: {pci: true, device_nodes: true, nvml: true, cdi: true, container: true, frameworks: {tensorflow: true}}
+      visible_in:
+        {pci: true, device_nodes: true, nvml: true, cdi: true, container: true, frameworks: {tensorflow: true}}
 driver:
   description: The driver.
   returned: success
@@ -358,7 +361,7 @@ toolkit:
   type: dict
   sample: {version: 1.18.0, mode: auto, no_cgroups: null, hook_path: /usr/bin/nvidia-container-runtime-hook}
 cdi:
-  description: Whether Docker uses CDI (C(enabled)), and the C(spec_files) that name GPUs, with why each is C(stale).
+  description: Whether Docker uses CDI (C(enabled)), and the C(spec_files) that name GPUs, with why one is C(stale).
   returned: success
   type: dict
   sample:

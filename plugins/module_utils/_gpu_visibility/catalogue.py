@@ -386,7 +386,6 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_XIDS,
         ),
         source="measured",
-        unless=(),
     ),
     Entry(
         id="no_devices_found",
@@ -587,6 +586,13 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_TOOLKIT + "1611",
         ),
         source="measured; NVIDIA/nvidia-container-toolkit#1611",
+        unless=(
+            "driver_not_communicating",
+            "device_nodes_missing",
+            "driver_library_missing",
+            "nvml_driver_library_mismatch",
+            *_KERNEL_CAUSES,
+        ),
     ),
     Entry(
         id="cdi_device_numbers_stale",

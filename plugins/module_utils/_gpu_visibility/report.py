@@ -49,7 +49,7 @@ def report(seen: Seen) -> dict[str, t.Any]:
         "status": status,
         "platform": seen.platform,
         "first_broken_layer": first,
-        "summary": _summary(seen, status, first, counts, found),
+        "summary": _summary(seen, status, first, layers, counts, found),
         "counts": counts,
         "layers": layers,
         "findings": found,
@@ -97,9 +97,7 @@ def _status(seen: Seen, name: str, found: list[dict[str, t.Any]], counts: dict[s
     if "error" in severities:
         return "degraded" if _some_work(seen, name, counts) else "broken"
     base = _base(seen, name)
-    if "warning" in severities and base in ("ok", "unknown"):
-        return "degraded"
-    return base
+    return "degraded" if "warning" in severities else base
 
 
 def _some_work(seen: Seen, name: str, counts: dict[str, t.Any]) -> bool:
@@ -172,11 +170,17 @@ def _overall(seen: Seen, layers: list[dict[str, t.Any]]) -> str:
 
 
 def _summary(
-    seen: Seen, status: str, first: str | None, counts: dict[str, t.Any], found: list[dict[str, t.Any]]
+    seen: Seen,
+    status: str,
+    first: str | None,
+    layers: list[dict[str, t.Any]],
+    counts: dict[str, t.Any],
+    found: list[dict[str, t.Any]],
 ) -> str:
     if status == "no_gpu":
         return "no GPU of NVIDIA"
-    flat = {**{name: counts[name] for name in LAYERS if name in counts}, **counts["frameworks"]}
+    looked = {layer["name"] for layer in layers if layer["status"] != "skipped"}
+    flat = {**{name: counts[name] for name in LAYERS if name in counts and name in looked}, **counts["frameworks"]}
     known = [name for name, count in flat.items() if count is not None]
     wanted = max([seen.expected_gpus or 0, *(flat[name] for name in known if name in LAYERS)], default=0)
     short = (first or "").rpartition(":")[2]

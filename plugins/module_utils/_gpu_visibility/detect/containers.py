@@ -20,7 +20,7 @@ _NO_RUNTIME = re.compile(r"unknown or invalid runtime name: nvidia|Unknown runti
 _NO_VENDOR = re.compile(r"failed to discover GPU vendor from CDI|no known GPU vendor found", re.I)
 _UNRESOLVED = re.compile(r"unresolvable CDI devices ([^\s:]+)")
 _GONE = re.compile(r'failed to stat CDI host device "([^"]+)"')
-_REQUIREMENT = re.compile(r"unsatisfied condition: (cuda\S+)", re.I)
+_REQUIREMENT = re.compile(r"unsatisfied condition: (cuda[^\s,]+)", re.I)
 _BAKED_IN = re.compile(r"(lib(?:nvidia-ml|cuda)\S*): file exists", re.I)
 _NOT_LOADED = re.compile(r"load library failed: (\S+?):|failed to initialize NVML: ERROR_LIBRARY_NOT_FOUND", re.I)
 _BPF = re.compile(r"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: operation not permitted", re.I)
@@ -201,7 +201,7 @@ def container_gpus_missing(seen: Seen) -> t.Iterator[Hit]:
 
 def container_failed(seen: Seen) -> t.Iterator[Hit]:
     for look in seen.looks:
-        if look.inside is not None and look.inside.smi_rc in (0, 127):
+        if (look.inside is not None and look.inside.smi_rc == 0) or _NO_SMI.search(look.run.text):
             continue
         lines = [
             line for line in look.run.text.splitlines() if line.strip() and not line.startswith(("gpulab:", "Run '"))

@@ -18,7 +18,7 @@ import xml.etree.ElementTree as ET
 from . import pci, smi_text
 
 _ROOT = re.compile(r"<nvidia_smi_log\b.*</nvidia_smi_log\s*>", re.S)
-_PCI_ID = re.compile(r"(?:0x)?([0-9a-f]{4})([0-9a-f]{4})", re.ASCII | re.I)
+_PCI_ID = re.compile(r"(?:0x)?([0-9a-f]{4})10de", re.ASCII | re.I)
 _REASONS = ("hw_thermal_slowdown", "hw_power_brake_slowdown", "sw_thermal_slowdown")
 # Only where an architecture has one capability; Ampere and Blackwell have several.
 _CAPABILITY = {"Volta": "7.0", "Turing": "7.5", "Ada Lovelace": "8.9", "Hopper": "9.0"}
@@ -93,7 +93,7 @@ def _gpu(gpu: ET.Element) -> XmlGpu:
         architecture=architecture,
         compute_capability=_CAPABILITY.get(architecture or ""),
         minor=smi_text.number(gpu.findtext("minor_number")),
-        device_id=f"{device[2]}:{device[1]}".lower() if device else None,
+        device_id=f"10de:{device[1]}".lower() if device else None,
         memory=smi_text.mebibytes(gpu.findtext("fb_memory_usage/total")),
         persistence=_text(gpu, "persistence_mode"),
         recovery_action=_text(gpu, "gpu_recovery_action"),

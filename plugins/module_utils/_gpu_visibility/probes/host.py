@@ -91,7 +91,7 @@ def device_nodes(system: System, seen: Seen) -> None:
             node = system.node(f"/dev/{name}")
             if node:
                 seen.nodes[f"/dev/{name}"] = node
-    # Links by number, such as 195:0 -> ../nvidia0: without them systemd cannot keep these nodes in a container's cgroup.
+    # Links such as 195:0 -> ../nvidia0: without them systemd cannot keep these nodes in a container's cgroup.
     seen.has_char_links = any(
         name.startswith(f"{seen.majors.get('nvidia', 195)}:") for name in system.names("/dev/char") or []
     )

@@ -1,0 +1,184 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever the text: no parser raises, and what it returns can be sent to the controller. The same holds for a whole look."""
+
+from __future__ import annotations
+
+import json
+import random
+import string
+import typing as t
+from pathlib import Path
+
+import hypothesis
+import pytest
+from ansible_collections.gpulab.workstation.molecule.resources.gpu import files, programs
+from ansible_collections.gpulab.workstation.molecule.resources.gpu import machine as texts
+from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Gpu, Machine, Slice, t4
+from ansible_collections.gpulab.workstation.molecule.resources.gpu.programs import Reply
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.parsers import (
+    cdi,
+    container,
+    docker,
+    framework,
+    kernel_log,
+    pci,
+    proc_driver,
+    smi_csv,
+    smi_list,
+    smi_text,
+    smi_xml,
+    toolkit,
+    yaml_subset,
+)
+from hypothesis import strategies as st
+
+MACHINE = Machine(gpus=(*t4(2), Gpu(2, mig=(Slice("1g.10gb", 9728, 7),))))
+DEVICES = [{"id": "/device:GPU:0", "text": "name: T4, pci bus id: 0000:3b:00.0"}]
+SAMPLES = [
+    texts.smi_list(MACHINE.gpus),
+    "Unable to determine the device handle for GPU0000:3B:00.0: GPU is lost.",
+    texts.smi_xml(MACHINE, MACHINE.gpus, 11),
+    texts.smi_xml(MACHINE, MACHINE.gpus, 13),
+    texts.smi_csv(MACHINE, MACHINE.gpus),
+    texts.proc_version(MACHINE),
+    texts.proc_information(Gpu(0)),
+    "Character devices:\n195 nvidia\n",
+    texts.xid(Gpu(0), 79, "GPU has fallen off the bus."),
+    "NVRM: The NVIDIA GPU 0000:09:00.0 (PCI ID: 10de:1d01)\nNVRM: installed in this system is not supported by open"
+    " nvidia.ko",
+    texts.cdi_spec(MACHINE),
+    json.dumps({"kind": "nvidia.com/gpu", "devices": [{"name": "0"}]}),
+    programs.docker_replies()[0].stdout,
+    "[nvidia-container-cli]\nno-cgroups = true\n",
+    "cuda>=12.8 brand=tesla,driver>=535",
+    f"{texts.smi_list(MACHINE.gpus)}gpulab:rc=0\ngpulab:node=/dev/nvidia0\n",
+    f"{framework.MARK}{json.dumps({'version': '2', 'devices': DEVICES})}",
+]
+PARSERS: list[t.Callable[[str], t.Any]] = [
+    pci.normalise,
+    smi_text.clean,
+    smi_text.fault,
+    smi_text.fault_in,
+    smi_text.mebibytes,
+    smi_text.number,
+    smi_list.parse,
+    smi_xml.parse,
+    smi_csv.parse,
+    proc_driver.version,
+    proc_driver.information,
+    proc_driver.character_devices,
+    kernel_log.parse,
+    cdi.parse,
+    docker.info,
+    docker.image_environment,
+    docker.major,
+    toolkit.version,
+    toolkit.settings,
+    toolkit.required_cuda,
+    lambda text: toolkit.is_satisfied(text, text),
+    container.parse,
+    lambda text: framework.parse(text, text),
+    framework.device_lib,
+]
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> str:
+    """Real text with pieces cut out, doubled, swapped, or replaced by anything."""
+    text = draw(st.sampled_from(SAMPLES))
+    for _ in range(draw(st.integers(0, 4))):
+        start = draw(st.integers(0, len(text)))
+        end = draw(st.integers(start, min(len(text), start + 40)))
+        piece = draw(
+            st.one_of(
+                st.just(""), st.text(max_size=12), st.just(text[start:end] * 3), st.sampled_from("<>[]{}:-#&*'\"\n\t\0")
+            )
+        )
+        text = text[:start] + piece + text[end:]
+    return text
+
+
+ANYTHING = st.one_of(
+    damaged(), st.text(max_size=400), st.text(alphabet=string.punctuation + " \n\t01aGPU", max_size=400)
+)
+
+
+@hypothesis.settings(deadline=None, max_examples=150)
+@hypothesis.given(ANYTHING)
+@pytest.mark.parametrize(
+    "parser", PARSERS, ids=lambda parser: f"{parser.__module__.rpartition('.')[2]}.{parser.__name__}"
+)
+def test_no_parser_raises(parser: t.Callable[[str], t.Any], text: str) -> None:
+    json.dumps(parser(text), default=list)
+
+
+@hypothesis.settings(deadline=None, max_examples=400)
+@hypothesis.given(ANYTHING)
+def test_yaml_is_read_or_refused(text: str) -> None:
+    try:
+        yaml_subset.load(text)
+    except yaml_subset.NotUnderstoodError as error:
+        assert str(error)
+
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**9), 10**9),
+    st.text(alphabet=string.ascii_letters + string.digits + " /.:=#'-", max_size=20),
+)
+documents = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=4),
+        st.dictionaries(st.text(alphabet=string.ascii_letters, min_size=1, max_size=8), inner, min_size=1, max_size=4),
+    ),
+    max_leaves=20,
+)
+
+
+@hypothesis.settings(deadline=None, max_examples=300)
+@hypothesis.given(documents, st.booleans())
+def test_yaml_means_what_a_library_means(document: t.Any, flow: bool) -> None:
+    """Where this reader answers at all, it answers as PyYAML does."""
+    import yaml
+
+    text = yaml.safe_dump(document, default_flow_style=flow, width=10**6)
+    try:
+        found = yaml_subset.load(text)
+    except yaml_subset.NotUnderstoodError:
+        return
+    assert found == yaml.safe_load(text)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_whole_look_at_garbage(
+    seed: int, build: t.Callable[[Machine], Path], look_at: t.Callable[..., dict[str, t.Any]]
+) -> None:
+    """Every file and every program of the machine says something damaged; the report is still one."""
+    chance = random.Random(seed)  # noqa: S311
+    root = build(MACHINE)
+
+    def damage(text: str) -> str:
+        start = chance.randrange(len(text) + 1)
+        piece = "".join(chance.choices(string.printable, k=chance.randrange(20)))
+        return (text[:start] + piece + text[start + chance.randrange(60) :]).replace("\0", "")
+
+    for path in [
+        path for path in root.rglob("*") if path.is_file() and not path.is_symlink() and "bin" not in path.parts
+    ]:
+        if chance.random() < 0.5:
+            path.write_bytes(damage(path.read_text()).encode() + chance.randbytes(chance.randrange(8)))
+    replies = [Reply("-L", damage(SAMPLES[0]), chance.choice([0, 255])), Reply("-q -x", damage(SAMPLES[3]))]
+    programs.replayer(root / "usr/bin/nvidia-smi", [*replies, Reply("*", damage(SAMPLES[4]), chance.choice([0, 9]))])
+    more = [
+        Reply("run *", damage(SAMPLES[15])),
+        Reply("exec *", damage(SAMPLES[16]), stderr=damage("CUDA_ERROR_UNKNOWN")),
+    ]
+    files.docker(root, [Reply("info *", damage(SAMPLES[12])), Reply("image *", damage('["A=b"]')), *more])
+    result = look_at(root, image="keras:gpu", running_container="jupyter-keras", frameworks=["tensorflow", "jax"])
+    assert result["status"] in ("ok", "unknown", "degraded", "broken", "no_gpu")
+    assert result["summary"]
+    json.dumps(result)
