@@ -231,7 +231,8 @@ def in_words(size: float) -> str:
 
 
 def describe(backup: Backup, taken: dict[str, t.Any]) -> str:
+    files = "1 file" if taken["files"] == 1 else f"{taken['files']} files"
     return (
-        f"Snapshot {taken['id']} of {backup.workdir}: {taken['files']} {'file' if taken['files'] == 1 else 'files'}, {in_words(taken['bytes'])}, "
-        f"{in_words(taken['added'])} of them new, in {backup.shown_repository}."
+        f"Snapshot {taken['id']} of {backup.workdir}: {files}, {in_words(taken['bytes'])}, {in_words(taken['added'])} "
+        f"of them new, in {backup.shown_repository}."
     )
