@@ -24,7 +24,7 @@ def nodes_as_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def node(self: System, path: str) -> Node | None:
         file = Path(self.path(path))
-        found = re.fullmatch(r"c (\d+):(\d+)( \d+)?\n", file.read_text()) if file.is_file() else None
+        found = re.fullmatch(r"c (\d+):(\d+)( \d+)?\n", file.read_text(errors="replace")) if file.is_file() else None
         if not found:
             return Node(False, 0, 0, 0o644, 0, 0) if file.exists() else None
         return Node(True, int(found[1]), int(found[2]), int(found[3] or "666", 8), 0, 0)

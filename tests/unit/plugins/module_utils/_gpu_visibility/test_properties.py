@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the gpulab.workstation authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever the text: no parser raises, and what it returns can be sent to the controller. The same holds for a whole look."""
+"""Whatever the text: no parser raises, and what it returns can be sent to the controller. So it is for a whole look."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import string
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import yaml
 from ansible_collections.gpulab.workstation.molecule.resources.gpu import files, programs
 from ansible_collections.gpulab.workstation.molecule.resources.gpu import machine as texts
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Gpu, Machine, Slice, t4
@@ -105,22 +107,18 @@ ANYTHING = st.one_of(
 )
 
 
-@hypothesis.settings(deadline=None, max_examples=150)
+@hypothesis.settings(deadline=None, max_examples=300)
 @hypothesis.given(ANYTHING)
-@pytest.mark.parametrize(
-    "parser", PARSERS, ids=lambda parser: f"{parser.__module__.rpartition('.')[2]}.{parser.__name__}"
-)
-def test_no_parser_raises(parser: t.Callable[[str], t.Any], text: str) -> None:
-    json.dumps(parser(text), default=list)
+def test_no_parser_raises(text: str) -> None:
+    for parser in PARSERS:
+        json.dumps(parser(text), default=list)
 
 
-@hypothesis.settings(deadline=None, max_examples=400)
+@hypothesis.settings(deadline=None, max_examples=200)
 @hypothesis.given(ANYTHING)
 def test_yaml_is_read_or_refused(text: str) -> None:
-    try:
+    with contextlib.suppress(yaml_subset.NotUnderstoodError):
         yaml_subset.load(text)
-    except yaml_subset.NotUnderstoodError as error:
-        assert str(error)
 
 
 scalars = st.one_of(
@@ -139,12 +137,10 @@ documents = st.recursive(
 )
 
 
-@hypothesis.settings(deadline=None, max_examples=300)
+@hypothesis.settings(deadline=None, max_examples=200)
 @hypothesis.given(documents, st.booleans())
 def test_yaml_means_what_a_library_means(document: t.Any, flow: bool) -> None:
     """Where this reader answers at all, it answers as PyYAML does."""
-    import yaml
-
     text = yaml.safe_dump(document, default_flow_style=flow, width=10**6)
     try:
         found = yaml_subset.load(text)
@@ -153,7 +149,7 @@ def test_yaml_means_what_a_library_means(document: t.Any, flow: bool) -> None:
     assert found == yaml.safe_load(text)
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(12))
 def test_a_whole_look_at_garbage(
     seed: int, build: t.Callable[[Machine], Path], look_at: t.Callable[..., dict[str, t.Any]]
 ) -> None:

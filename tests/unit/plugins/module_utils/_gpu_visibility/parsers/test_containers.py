@@ -99,8 +99,9 @@ class TestCdi:
         assert not spec.is_gpu
 
     def test_wrong_types(self) -> None:
-        text = '{"kind": "nvidia.com/gpu", "devices": [1, {"name": "a", "containerEdits": []}], "containerEdits": {"mounts": 7}}'
-        assert cdi.parse(text).devices == {"a": []}
+        devices = [1, {"name": "a", "containerEdits": []}]
+        spec = {"kind": "nvidia.com/gpu", "devices": devices, "containerEdits": {"mounts": 7}}
+        assert cdi.parse(json.dumps(spec)).devices == {"a": []}
 
 
 class TestDocker:
@@ -161,7 +162,8 @@ def test_cuda_requirement(
 
 
 def test_toolkit_settings() -> None:
-    text = 'a = true\n[nvidia-container-cli]\n#no-cgroups = true\nno-cgroups = false # why\nenvironment = []\n[x.y]\nmode = "cdi"\n'
+    section = "[nvidia-container-cli]\n#no-cgroups = true\nno-cgroups = false # why\nenvironment = []\n"
+    text = f'a = true\n{section}[x.y]\nmode = "cdi"\n'
     assert toolkit.settings(text) == {"a": "true", "nvidia-container-cli.no-cgroups": "false", "x.y.mode": "cdi"}
     assert toolkit.version("NVIDIA Container Toolkit CLI version 1.20.0-rc.1\ncommit: x\n") == "1.20.0-rc.1"
     assert toolkit.version("") is None
@@ -201,7 +203,7 @@ DEVICE_LIB = """\
 class Device:
     def __init__(self, number, kind):
         self.name, self.device_type = "/device:%s:%d" % (kind, number), kind
-        self.physical_device_desc = "device: %d, name: NVIDIA T4, pci bus id: 0000:3b:00.0, compute capability: 7.5" % number
+        self.physical_device_desc = "device: 0, name: NVIDIA T4, pci bus id: 0000:3b:00.0, compute capability: 7.5"
 def list_local_devices():
     return [Device(0, "CPU"), Device(0, "GPU")]
 """

@@ -72,7 +72,25 @@ def test_old_and_new_xids(line: str, code: int) -> None:
 
 def test_broken_sentences() -> None:
     """At whatever place this version of the driver broke the line."""
-    words = ["The", "NVIDIA", "GPU", "0000:09:00.0", "(PCI", "ID:", "10de:1d01)", "installed", "in", "this", "system", "is", "not", "supported", "by", "open", "nvidia.ko"]
+    words = [
+        "The",
+        "NVIDIA",
+        "GPU",
+        "0000:09:00.0",
+        "(PCI",
+        "ID:",
+        "10de:1d01)",
+        "installed",
+        "in",
+        "this",
+        "system",
+        "is",
+        "not",
+        "supported",
+        "by",
+        "open",
+        "nvidia.ko",
+    ]
     for width in (3, 5, 20):
         lines = [" ".join(words[start : start + width]) for start in range(0, len(words), width)]
         (event,) = kernel_log.parse("".join(f"[ 5.0] NVRM: {line}\n" for line in lines)).events

@@ -78,8 +78,8 @@ class TestList:
 
     def test_one_bad(self) -> None:
         text = (
-            f"{texts.smi_list([Gpu(0)])}Unable to determine the device handle for gpu 1: GPU is lost.  Reboot the system to"
-            f" recover this GPU\n\n\n{texts.smi_list([Gpu(2)])}"
+            f"{texts.smi_list([Gpu(0)])}Unable to determine the device handle for gpu 1: {texts.LOST}\n"
+            f"{texts.smi_list([Gpu(2)])}"
         )
         listing = smi_list.parse(text)
         assert [one.number for one in listing.gpus] == [0, 2]

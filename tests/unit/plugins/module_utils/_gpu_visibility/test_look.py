@@ -1,0 +1,249 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The look as a whole: order, layers, what is asked and what is not."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.gpulab.workstation.molecule.resources.gpu import files, programs
+from ansible_collections.gpulab.workstation.molecule.resources.gpu import machine as texts
+from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Gpu, Machine, Slice, t4
+from ansible_collections.gpulab.workstation.molecule.resources.gpu.programs import Reply, docker_replies
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.seen import LAYERS
+from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.plays import (
+    HEALTHY_INSIDE,
+    framework,
+)
+
+Build = t.Callable[[Machine], Path]
+Look = t.Callable[..., dict[str, t.Any]]
+TENSORFLOW = framework(
+    "tensorflow",
+    devices=[
+        {
+            "id": f"/device:GPU:{gpu.index}",
+            "text": f"name: NVIDIA T4, pci bus id: {gpu.bus_id}, compute capability: 7.5",
+        }
+        for gpu in t4(4)
+    ],
+)
+
+
+def statuses(result: dict[str, t.Any]) -> dict[str, str]:
+    return {layer["name"]: layer["status"] for layer in result["layers"]}
+
+
+def logged(root: Path, *names: str) -> Path:
+    """Put a stand-in before each program that notes its arguments."""
+    log = root / "calls"
+    for name in names:
+        real = root / "usr/bin" / name
+        real.rename(real.with_suffix(".real"))
+        programs.write_program(real, ["#!/bin/sh", f'echo "{name} $*" >> {log}', f'exec {real}.real "$@"'])
+    return log
+
+
+def test_healthy(build: Build, look_at: Look) -> None:
+    root = build(Machine())
+    files.docker(root, docker_replies(more=[Reply("run * /bin/sh *", HEALTHY_INSIDE), TENSORFLOW]))
+    result = look_at(root, image="keras:gpu", frameworks=["tensorflow"], expected_gpus=4)
+    assert result["findings"] == []
+    assert set(statuses(result).values()) == {"ok"}
+    assert result["status"] == "ok"
+    assert result["summary"] == "4 of 4 GPUs visible in tensorflow"
+    assert result["first_broken_layer"] is None
+    assert result["counts"] == {
+        **dict.fromkeys(LAYERS[:4], 4),
+        "cdi": 4,
+        "container": 4,
+        "frameworks": {"tensorflow": 4},
+    }
+    assert result["container"]["method"] == "cdi"
+    assert result["docker"]["gpu_methods"] == {"cdi": True, "gpus": True, "runtime": True}
+    assert result["cdi"]["spec_files"][0]["stale"] is False
+    assert result["driver"]["nvml_rc"] == 0
+    gpu = result["gpus"][3]
+    assert (gpu["uuid"], gpu["pci_bus_id"], gpu["index"], gpu["minor_number"]) == (Gpu(3).uuid, "0000:44:00.0", 3, 3)
+    assert gpu["visible_in"] == {
+        **dict.fromkeys(("pci", "device_nodes", "nvml", "cdi", "container"), True),
+        "frameworks": {"tensorflow": True},
+    }
+
+
+def test_few_processes(build: Build, look_at: Look) -> None:
+    root = build(Machine())
+    log = logged(root, "nvidia-smi")
+    look_at(root)
+    assert log.read_text().splitlines() == ["nvidia-smi -L", "nvidia-smi -q -x"]
+
+
+def test_each_gpu_by_itself_where_one_is_bad(build: Build, look_at: Look) -> None:
+    root = build(Machine())
+    programs.replayer(root / "usr/bin/nvidia-smi", programs.smi_replies(Machine(), lost={1}))
+    log = logged(root, "nvidia-smi")
+    result = look_at(root)
+    asked = [line.partition("-i ")[2] for line in log.read_text().splitlines() if "-i" in line]
+    assert asked == [Gpu(number).uuid for number in (0, 2, 3)]
+    assert [gpu["memory_total_bytes"] for gpu in result["gpus"]] == [15360 * 2**20, None, 15360 * 2**20, 15360 * 2**20]
+    assert [gpu["visible_in"]["nvml"] for gpu in result["gpus"]] == [True, False, True, True]
+    assert result["summary"] == "3 of 4 GPUs visible in nvml: a GPU has fallen off the bus"
+
+
+def test_csv_where_the_xml_is_not_understood(build: Build, look_at: Look) -> None:
+    root = build(Machine())
+    query = Reply(f"--query-gpu={texts.SAFE_FIELDS} --format=csv", texts.smi_csv(Machine(), t4(4)))
+    replies = [Reply("-L", texts.smi_list(t4(4))), Reply("-q -x*", "<xml of=2040>"), query]
+    programs.replayer(root / "usr/bin/nvidia-smi", replies)
+    result = look_at(root)
+    assert result["status"] == "ok"
+    assert [gpu["memory_total_bytes"] for gpu in result["gpus"]] == [15360 * 2**20] * 4
+
+
+def test_files_before_nvidia_smi(build: Build, look_at: Look) -> None:
+    """nvidia-smi as root makes nodes: what was missing has to be seen all the same."""
+    root = build(Machine())
+    (root / "dev/nvidia0").unlink()
+    smi = root / "usr/bin/nvidia-smi"
+    smi.rename(smi.with_suffix(".real"))
+    making = ["#!/bin/sh", f"echo 'c 195:0' > {root}/dev/nvidia0", f'exec {smi}.real "$@"']
+    programs.write_program(smi, making)
+    assert look_at(root)["first_broken_layer"] == "device_nodes"
+
+
+def test_no_gpu(build: Build, look_at: Look) -> None:
+    root = build(Machine(gpus=(), driver=None, library=None, toolkit=None, cdi=False))
+    result = look_at(root)
+    assert (result["status"], result["summary"]) == ("no_gpu", "no GPU of NVIDIA")
+    assert set(statuses(result).values()) == {"skipped"}
+    assert result["gpus"] == []
+
+
+@pytest.mark.parametrize(("text", "rc"), [(texts.NO_LIBRARY, 12), (texts.NO_DRIVER, 9)])
+def test_driver_packages_without_a_gpu(build: Build, look_at: Look, text: str, rc: int) -> None:
+    root = build(Machine(gpus=(), driver=None, toolkit=None, cdi=False))
+    programs.replayer(root / "usr/bin/nvidia-smi", programs.broken_smi(text, rc))
+    assert look_at(root)["status"] == "no_gpu"
+    expected = look_at(root, expected_gpus=1)
+    assert (expected["status"], expected["first_broken_layer"]) == ("broken", "pci")
+
+
+def test_blocked(build: Build, look_at: Look) -> None:
+    root = build(Machine(driver=None, cdi=False))
+    programs.replayer(root / "usr/bin/nvidia-smi", programs.broken_smi(texts.NO_DRIVER, 9))
+    files.docker(root, docker_replies())
+    result = look_at(root, image="keras:gpu", frameworks=["tensorflow"])
+    by_name = {layer["name"]: (layer["status"], layer["blocked_by"]) for layer in result["layers"]}
+    assert by_name["kernel_driver"] == ("broken", None)
+    assert by_name["nvml"] == ("unknown", "kernel_driver")
+    assert by_name["docker"] == ("ok", None)
+    assert by_name["container"] == ("unknown", "kernel_driver")
+    assert result["counts"]["container"] is None
+
+
+def test_layers(build: Build, look_at: Look) -> None:
+    root = build(Machine(toolkit=None))
+    log = logged(root, "nvidia-smi", "dmesg")
+    result = look_at(root, layers=["pci", "device_nodes"])
+    assert not log.exists()
+    assert statuses(result) == {
+        **dict.fromkeys(LAYERS, "skipped"),
+        "pci": "ok",
+        "device_nodes": "ok",
+    }
+
+
+def test_nothing_is_pulled(build: Build, look_at: Look) -> None:
+    root = build(Machine())
+    missing = Reply("image inspect *", "", 1, "Error: No such image: keras:gpu\n")
+    files.docker(root, [docker_replies()[0], missing])
+    log = logged(root, "docker")
+    result = look_at(root, image="keras:gpu", frameworks=["torch"])
+    assert "run" not in log.read_text()
+    assert (result["status"], statuses(result)["container"]) == ("unknown", "unknown")
+
+
+def test_probe_is_removed_when_it_hangs(build: Build, look_at: Look) -> None:
+    root = build(Machine())
+    files.docker(root, docker_replies(more=[Reply("rm --force *"), Reply("run *", hang=60)]))
+    log = logged(root, "docker")
+    result = look_at(root, timeout=1, image="keras:gpu")
+    calls = log.read_text()
+    name = next(part for part in calls.split() if part.startswith("gpulab-probe-"))
+    assert calls.splitlines()[-1] == f"docker rm --force {name}"
+    assert "--pull never" in calls
+    assert result["status"] == "broken"
+
+
+@pytest.mark.parametrize(
+    ("settings", "hook", "method"),
+    [
+        ({}, True, "cdi"),
+        ({"cdi": False}, True, "gpus"),
+        ({"cdi": False}, False, "runtime"),
+        ({"cdi": None, "runtimes": ["runc"]}, False, "gpus"),
+    ],
+)
+def test_method(build: Build, look_at: Look, settings: dict[str, t.Any], hook: bool, method: str) -> None:
+    root = build(Machine())
+    if not hook:
+        (root / "usr/bin/nvidia-container-runtime-hook").unlink()
+    files.docker(root, docker_replies(more=[Reply("run *", HEALTHY_INSIDE)], **settings))
+    assert look_at(root, image="keras:gpu")["container"]["method"] == method
+
+
+def test_running_container_with_some_gpus(build: Build, look_at: Look) -> None:
+    """A notebook that was given one GPU of four is as it should be."""
+    root = build(Machine())
+    some = framework("tensorflow", devices=[{"id": "/device:GPU:0", "text": f"pci bus id: {Gpu(2).bus_id}"}])
+    inside = f"{texts.smi_list([Gpu(2)])}gpulab:rc=0\ngpulab:node=/dev/nvidia2\n"
+    files.docker(root, docker_replies(more=[Reply("exec * /bin/sh *", inside), some]))
+    result = look_at(root, running_container="jupyter-keras", frameworks=["tensorflow"])
+    assert result["status"] == "ok"
+    assert [finding["severity"] for finding in result["findings"]] == ["info"]
+    assert result["frameworks"][0]["container"] == "jupyter-keras"
+    assert [gpu["visible_in"]["frameworks"]["tensorflow"] for gpu in result["gpus"]] == [False, False, True, False]
+
+
+def test_mig(build: Build, look_at: Look) -> None:
+    gpu = Gpu(0, name="NVIDIA H100", mig=(Slice("3g.40gb", 40192, 2), Slice("1g.10gb", 9728, 9)))
+    root = build(Machine(gpus=(gpu,)))
+    (seen,) = look_at(root)["gpus"]
+    assert seen["mig"]["mode"] == "enabled"
+    assert seen["mig"]["devices"][1] == {
+        "uuid": gpu.slice_uuid(1),
+        "profile": "1g.10gb",
+        "gi_id": 9,
+        "ci_id": 0,
+        "memory_total_bytes": 9728 * 2**20,
+    }
+
+
+def test_wsl(build: Build, look_at: Look) -> None:
+    root = build(Machine(gpus=(), driver=None, kernel="6.6.87.2-microsoft-standard-WSL2", cdi=False, toolkit=None))
+    files.node(root / "dev/dxg", 10, 125, real=False)
+    only = Machine(gpus=t4(1), driver="595.71")
+    replies = [Reply("-L", texts.smi_list(t4(1))), Reply("-q -x", texts.smi_xml(only, t4(1), 13))]
+    programs.replayer(root / "usr/bin/nvidia-smi", replies)
+    result = look_at(root)
+    assert (result["platform"], result["status"]) == ("wsl", "ok")
+    assert result["counts"]["pci"] is None
+    assert result["driver"]["loaded_version"] == "595.71"
+
+
+def test_jetson(build: Build, look_at: Look) -> None:
+    root = build(Machine(gpus=(), driver="540.4.0", library=None, cdi=False, toolkit=None))
+    files.write(root / "proc/device-tree/compatible", b"nvidia,p3768-0000+p3767-0005\0nvidia,tegra234\0")
+    files.node(root / "dev/nvgpu", 10, 1, real=False)
+    result = look_at(root)
+    assert (result["platform"], result["status"]) == ("jetson", "ok")
+    assert statuses(result)["nvml"] == "skipped"
+
+
+def test_unreadable_system(tmp_path: Path, look_at: Look) -> None:
+    result = look_at(tmp_path / "nothing")
+    assert result["status"] == "unknown"
+    assert result["counts"]["pci"] is None
