@@ -5,10 +5,12 @@
 
 roles/*/README.md     the table of variables, between its two markers, from meta/argument_specs.yml
 docs/<kind>/*.md      a page per module and filter, from what ansible-doc says of it, and an index
+docs/gpu_failures.md  the catalogue that gpu_visibility_info goes by
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -27,6 +29,7 @@ COLLECTION = "gpulab.workstation"
 BEGIN, END = "<!-- variables: begin -->", "<!-- variables: end -->"
 NOTICE = "<!-- Generated from the code's own documentation: change that, then run `make docs`. -->"
 KINDS = {"module": "modules", "filter": "filter"}
+LAYERS = ["pci", "kernel_driver", "device_nodes", "nvml", "toolkit", "cdi", "docker", "container", "framework"]
 
 Spec = Mapping[str, Any]
 
@@ -253,6 +256,50 @@ def plugin_pages(kind: str, folder: str) -> Iterator[tuple[Path, str]]:
     yield index, "\n\n".join([NOTICE, title, table([kind, "what it does"], rows)]) + "\n"
 
 
+# The catalogue of GPU failures
+
+
+def gpu_failures() -> tuple[Path, str]:
+    """A section per failure, in the order of the layers, with the words that a user gets to see."""
+    if (clone := str(ROOT / "collections")) not in sys.path:
+        sys.path.append(clone)
+    catalogue = importlib.import_module(
+        "ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.catalogue"
+    )
+    page = Path("docs", "gpu_failures.md")
+    module = dom.PluginIdentifier(f"{COLLECTION}.gpu_visibility_info", "module")
+    parts = [
+        NOTICE,
+        "# Why a GPU is not visible",
+        f"What {Markup(page, module).plugin(module)} recognises and playbooks/gpu_report.yml explains. A failure belongs to a"
+        " layer, and hides the GPU from the layers after it.",
+        "The tests play every failure on a simulated machine. That proves that the signal leads to the finding; that a"
+        " real driver gives this signal was measured, or reported by the source that is named.",
+    ]
+    entries = sorted(catalogue.ENTRIES, key=lambda entry: LAYERS.index(entry.layer))
+    rows = [[f"[{entry.id}](#{entry.id})", entry.layer, entry.severity, quoted(entry.signal)] for entry in entries]
+    parts.append(table(["finding", "layer", "severity", "how it is told"], rows))
+    for entry in entries:
+        parts += [
+            f"## {entry.id}",
+            f"**{quoted(entry.message[:1].upper() + entry.message[1:])}.** {quoted(entry.cause)}",
+        ]
+        reboot = " Takes a reboot." if entry.remedy.requires_reboot else ""
+        parts.append(f"{quoted(entry.remedy.text)}{reboot}")
+        if entry.remedy.commands:
+            parts.append("\n".join(["```console", *(f"# {command}" for command in entry.remedy.commands), "```"]))
+        read = f" Read [more]({entry.remedy.docs_url})." if entry.remedy.docs_url else ""
+        parts.append(f"Source: {quoted(entry.source)}.{read}")
+    return page, "\n\n".join(parts) + "\n"
+
+
+def quoted(text: str) -> str:
+    """Text with code spans in backticks, in which {braces} stand for what was found."""
+    pieces = re.sub(r"\{\w+\}", "…", text).split("`")
+    spans = [code(piece) if number % 2 else escape(piece) for number, piece in enumerate(pieces)]
+    return "".join(spans)
+
+
 # All of it
 
 
@@ -261,6 +308,7 @@ def pages() -> dict[Path, str]:
     wanted = dict(role_readme(path.parents[1]) for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")))
     for kind, folder in KINDS.items():
         wanted.update(plugin_pages(kind, folder))
+    wanted.update([gpu_failures()])
     return wanted
 
 
