@@ -83,6 +83,9 @@ def settings_hash(settings: Settings, account: Account) -> str:
     config = server_config(settings)
     if config:
         parts.append(config)
+    # How the engine hands them over is found out at each start.
+    if settings.gpus:
+        parts.append([settings.gpus, settings.gpu_method])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 

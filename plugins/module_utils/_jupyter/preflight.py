@@ -17,7 +17,7 @@ import socket
 import typing as t
 from pathlib import Path
 
-from . import layout
+from . import gpus, layout
 from .backup_status import timers
 from .certificate import certificate_problems
 from .container import labels, published
@@ -123,6 +123,9 @@ def instance_problems(instance: Settings, own_port: int | None) -> list[str]:
             in_bytes(getattr(instance, key), total_memory())
         except OperatorError as error:
             problems.append(f"its `{key}`: {error}")
+    gpu_problem = gpus.problem(instance.gpus)
+    if gpu_problem:
+        problems.append(f"its `gpus`: {gpu_problem}")
     problems += certificate_problems(instance)
     # On whichever address: the container that is there makes room for the one that takes its place.
     if own_port != instance.port:
@@ -196,6 +199,12 @@ def preflight(instances: list[dict[str, t.Any]], allow_plain_http: bool) -> dict
             container = engine.inspect("container", instance.container)
             if container and container["State"]["Running"] and layout.LABEL_INSTANCE in labels(container):
                 _address, own_ports[instance.name] = published(container)
+            try:
+                gpus.choose(instance.gpus, instance.gpu_method, engine)
+            except EngineError:
+                raise
+            except OperatorError as error:
+                problems.append(f"Instance {instance.name}: {error}")
         images = {instance.image for instance in wanted}
         missing_images = sorted(image for image in images if engine.inspect("image", image) is None)
     except EngineError as error:

@@ -28,6 +28,7 @@ PARTS = (
     "engine",
     "errors",
     "files",
+    "gpus",
     "layout",
     "records",
     "removal",

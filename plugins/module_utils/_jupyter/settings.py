@@ -14,7 +14,7 @@ import re
 import typing as t
 from pathlib import Path
 
-from . import layout
+from . import gpus, layout
 from .errors import OperatorError
 
 SIZE = re.compile(r"(\d+)([bkmg%]?)", re.I)
@@ -54,11 +54,14 @@ class Settings(t.NamedTuple):
     tls_certificate: str = ""
     tls_private_key: str = ""
     cull_idle_minutes: int = 0
+    gpus: tuple[str, ...] = ()
+    gpu_method: str = "auto"
 
     @classmethod
     def parse(cls, raw: dict[str, t.Any]) -> Settings:
         # Values that came through an inventory or the command line may be text.
         kinds: dict[str, t.Callable[[t.Any], t.Any]] = {"enabled": bool, "port": int, "cpus": float}
+        kinds["gpus"] = gpus.parse
         kinds["environment"] = lambda values: {str(key): str(value) for key, value in values.items()}
         numbers = ("pids_limit", "start_timeout", "stop_timeout", "idle_minutes", "cull_idle_minutes")
         kinds.update(dict.fromkeys(numbers, int))

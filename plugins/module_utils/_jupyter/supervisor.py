@@ -20,6 +20,7 @@ from .container import container_options, endpoint, labels, settings_hash
 from .engine import Engine, refuse_to_wake_engine
 from .errors import EngineError, OperatorError
 from .files import prepare
+from .gpus import choose
 from .records import Version, last_healthy, note_failed, note_healthy, was_healthy, why_failed
 from .server import NoAnswerError, version_at
 from .settings import Settings, find_account, in_bytes, load_settings, total_memory
@@ -134,11 +135,13 @@ class Supervisor:
             engine.call("network", "create", "--label", f"{layout.LABEL_INSTANCE}={settings.name}", settings.container)
         # By its name, which is what `docker ps` shows, where that still stands for it.
         image = settings.image if engine.image_id(settings.image) == version.image else version.image
+        gpus = choose(settings.gpus, settings.gpu_method, engine)
         memory = str(in_bytes(settings.memory, total_memory()))
         with environment_file(settings.environment) as descriptor:
             identity = engine.call(
                 *("run", "--detach", "--pull", "never"),
                 *container_options(settings, account, memory),
+                *gpus,
                 *("--env-file", f"/proc/self/fd/{descriptor}"),
                 *("--label", f"{layout.LABEL_INSTANCE}={settings.name}"),
                 *("--label", f"{layout.LABEL_SETTINGS}={settings_hash(settings, account)}"),

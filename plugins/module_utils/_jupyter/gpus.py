@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which GPUs an instance gets, and how this machine's engine hands them to a container."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import typing as t
+from pathlib import Path
+
+from .errors import OperatorError
+
+if t.TYPE_CHECKING:
+    from .engine import Engine
+
+# An index, a MIG device by GPU and position, or a UUID as nvidia-smi -L prints it.
+IDENTIFIER = re.compile(r"all|\d+(:\d+)?|(GPU|MIG)-[0-9A-Za-z/-]+")
+# In the order in which they are preferred. CDI survives a daemon-reload, and needs neither hook nor wrapper.
+METHODS = ("cdi", "gpus", "runtime")
+HOOK = "nvidia-container-runtime-hook"
+CDI_KIND = "nvidia.com/gpu"
+
+
+def parse(wanted: t.Any) -> tuple[str, ...]:
+    """From `none`, `all`, one identifier, several with commas between them, or a list."""
+    listed = wanted if isinstance(wanted, (list, tuple)) else str(wanted).split(",")
+    identifiers = tuple(str(item).strip() for item in listed)
+    return () if identifiers in ((), ("",), ("none",)) else identifiers
+
+
+def problem(gpus: tuple[str, ...]) -> str:
+    """What is wrong with the list itself."""
+    odd = [item for item in gpus if not IDENTIFIER.fullmatch(item)]
+    if odd:
+        return (
+            f"{', '.join(odd)} is no GPU: write all, none, indices such as 0, or UUIDs as `nvidia-smi -L` prints them"
+        )
+    if "all" in gpus and len(gpus) > 1:
+        return "all and single GPUs exclude each other"
+    return ""
+
+
+def find_method(engine: Engine) -> str:
+    """How this engine gives GPUs to a container; empty where it cannot."""
+    info = json.loads(engine.call("info", "--format", "{{json .}}"))
+    found = {
+        "cdi": any(map(has_gpus, info.get("CDISpecDirs") or [])),
+        "gpus": shutil.which(HOOK) is not None,
+        "runtime": "nvidia" in (info.get("Runtimes") or {}),
+    }
+    return next((method for method in METHODS if found[method]), "")
+
+
+def has_gpus(directory: str) -> bool:
+    """Whether a specification there is of NVIDIA's GPUs. Its kind is a line of its own, in YAML and in JSON."""
+    for path in Path(directory).glob("*"):
+        if path.suffix in (".yaml", ".json"):
+            with contextlib.suppress(OSError):
+                if CDI_KIND in path.read_text(encoding="utf-8", errors="replace"):
+                    return True
+    return False
+
+
+def options(gpus: tuple[str, ...], method: str) -> list[str]:
+    """The options of `docker run` that bring them in."""
+    if not gpus:
+        return []
+    if method == "cdi":
+        return [word for gpu in gpus for word in ("--device", f"{CDI_KIND}={gpu}")]
+    joined = ",".join(gpus)
+    if method == "gpus":
+        # Docker reads the value as CSV, in which a list of devices is one field.
+        return ["--gpus", "all" if joined == "all" else f'"device={joined}"']
+    return ["--runtime", "nvidia", "--env", f"NVIDIA_VISIBLE_DEVICES={joined}"]
+
+
+def choose(gpus: tuple[str, ...], method: str, engine: Engine) -> list[str]:
+    """The options for a method that is `auto` or one of METHODS."""
+    if not gpus:
+        return []
+    chosen = find_method(engine) if method == "auto" else method
+    if not chosen:
+        raise OperatorError(
+            "It is to have GPUs, and the Docker Engine of this machine cannot give any to a container. The role "
+            "nvidia_container_toolkit provides that; without an NVIDIA GPU, set `gpus` of the instance to none."
+        )
+    return options(gpus, chosen)
