@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
+import ssl
 import subprocess
 import time
 from functools import partial
@@ -54,6 +57,12 @@ def nothing_is_lost(host: Host, notebook: Notebook, kept: dict[str, str]) -> Any
     assert host.file("/var/lib/gpulab/jupyter/keras/home/kept.txt").content_string == "mine"
 
 
+def address() -> str:
+    template = "{{.NetworkSettings.Networks.bridge.IPAddress}}"
+    look = ["docker", "inspect", "--format", template, MACHINE]
+    return subprocess.run(look, check=True, capture_output=True, text=True).stdout.strip()
+
+
 def alive(notebook: Notebook) -> tuple[str, list[str]]:
     """What a restart would change."""
     return notebook.inspect("{{json .State.StartedAt}}"), notebook.kernels()
@@ -96,11 +105,11 @@ def test_crash_is_answered_by_a_restart(victim: str, host: Host, notebook: Noteb
 def test_machine_may_be_restarted(host: Host, notebook: Notebook) -> None:
     notebook.request("/api/kernels", "POST")
     started, _kernels = alive(notebook)
-    address = "{{.NetworkSettings.Networks.bridge.IPAddress}}"
-    look = ["docker", "inspect", "--format", address, MACHINE]
-    before = subprocess.run(look, check=True, capture_output=True).stdout
+    before = address()
     subprocess.run(["docker", "restart", MACHINE], check=True, capture_output=True, timeout=120)
-    assert subprocess.run(look, check=True, capture_output=True).stdout == before, "the machine has another address now"
+    assert subprocess.run(ADDRESS, check=True, capture_output=True).stdout == before, (
+        "the machine has another address now"
+    )
     # Until it is up, a question by SSH is an error and no answer.
     up = ["docker", "exec", MACHINE, "systemctl", "is-system-running", "--wait"]
     deadline = time.monotonic() + 60
@@ -183,6 +192,29 @@ def test_instances_do_not_reach_each_other(host: Host, notebook: Notebook) -> No
     refused = host.run(f"docker exec {notebook.container} python3 -c %s", ask)
     assert refused.rc != 0
     assert "timed out" in refused.stderr or "unreachable" in refused.stderr
+
+
+def test_others_reach_it_by_tls_only(host: Host, notebook: Notebook, jupyter: Any) -> None:
+    def instances(**two: str) -> list[dict[str, Any]]:
+        return [{"name": "keras"}, {"name": "two", "port": 8890, "bind_address": "0.0.0.0", **two}]  # noqa: S104
+
+    said = jupyter(succeeds=False, jupyter_instances=instances())
+    assert "its `tls` is none" in said
+    jupyter(jupyter_instances=instances(tls="generated"))
+    certificate = "/etc/gpulab/jupyter/two/generated_certificate.pem"
+    pem = host.file(certificate).content_string
+    assert ssl.get_server_certificate((address(), 8890)).split() == pem.split()
+    trust = ssl.create_default_context(cadata=pem)
+    # The address of a container is in no certificate; its name is.
+    server = http.client.HTTPSConnection("127.0.0.1", 8890, context=trust, timeout=20)
+    server.sock = trust.wrap_socket(socket.create_connection((address(), 8890), 20), server_hostname=MACHINE)
+    server.request("GET", "/api/status", headers={"Authorization": "token 0000"})
+    assert server.getresponse().status == 403
+    with socket.create_connection((address(), 8890), 20) as plain:
+        plain.sendall(b"GET /api HTTP/1.0\r\n\r\n")
+        assert not plain.recv(100).startswith(b"HTTP/")
+    key = host.file("/etc/gpulab/jupyter/two/generated_private_key.pem")
+    assert (key.user, oct(key.mode)) == ("lab", "0o400")
 
 
 def test_work_directory_that_is_missing(host: Host, notebook: Notebook, jupyter: Any) -> None:
