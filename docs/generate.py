@@ -271,8 +271,8 @@ def gpu_failures() -> tuple[Path, str]:
     parts = [
         NOTICE,
         "# Why a GPU is not visible",
-        f"What {Markup(page, module).plugin(module)} recognises and playbooks/gpu_report.yml explains. A failure belongs to a"
-        " layer, and hides the GPU from the layers after it.",
+        f"What {Markup(page, module).plugin(module)} recognises and playbooks/gpu_report.yml explains. A failure"
+        " belongs to a layer, and hides the GPU from the layers after it.",
         "The tests play every failure on a simulated machine. That proves that the signal leads to the finding; that a"
         " real driver gives this signal was measured, or reported by the source that is named.",
     ]
