@@ -107,9 +107,7 @@ def test_machine_may_be_restarted(host: Host, notebook: Notebook) -> None:
     started, _kernels = alive(notebook)
     before = address()
     subprocess.run(["docker", "restart", MACHINE], check=True, capture_output=True, timeout=120)
-    assert subprocess.run(ADDRESS, check=True, capture_output=True).stdout == before, (
-        "the machine has another address now"
-    )
+    assert address() == before, "the machine has another address now"
     # Until it is up, a question by SSH is an error and no answer.
     up = ["docker", "exec", MACHINE, "systemctl", "is-system-running", "--wait"]
     deadline = time.monotonic() + 60
