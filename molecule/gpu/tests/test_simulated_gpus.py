@@ -10,6 +10,8 @@ import typing as t
 
 import pytest
 
+testinfra_hosts = ["ansible://simulated_gpus"]
+
 PACKAGES = [
     "nvidia-container-toolkit",
     "nvidia-container-toolkit-base",
@@ -20,7 +22,10 @@ FIRST, SECOND = ("GPU-00000000-1ab0-4000-8000-0123456789ab", "GPU-00000001-1ab0-
 WAYS = {
     "cdi": ("--device nvidia.com/gpu=all", f"--device nvidia.com/gpu={SECOND}"),
     "gpus": ("--gpus all", f"--gpus device={SECOND}"),
-    "runtime": ("--runtime nvidia --env NVIDIA_VISIBLE_DEVICES=all", f"--runtime nvidia --env NVIDIA_VISIBLE_DEVICES={SECOND}"),
+    "runtime": (
+        "--runtime nvidia --env NVIDIA_VISIBLE_DEVICES=all",
+        f"--runtime nvidia --env NVIDIA_VISIBLE_DEVICES={SECOND}",
+    ),
 }
 
 
@@ -30,18 +35,7 @@ def name(host: t.Any) -> str:
 
 
 @pytest.fixture
-def has_gpus(name: str) -> bool:
-    return name != "gpulab-gpu-none"
-
-
-@pytest.fixture
-def gpus(host: t.Any, has_gpus: bool) -> None:
-    if not has_gpus:
-        pytest.skip("a machine without GPUs")
-
-
-@pytest.fixture
-def image(host: t.Any, gpus: None) -> str:
+def image(host: t.Any) -> str:
     images = host.check_output("docker image ls --format '{{.Repository}}:{{.Tag}}' gpulab/nvidia-smi").split()
     assert len(images) == 1, images
     return str(images[0])
@@ -73,41 +67,41 @@ def test_a_container_of_its_own_may_open_the_device(host: t.Any, image: str, nam
     assert "No such device or address" in said, said
 
 
-def test_the_running_container_is_the_one_that_was_started(host: t.Any, gpus: None) -> None:
+def test_the_running_container_is_the_one_that_was_started(host: t.Any) -> None:
     now = host.check_output("docker inspect --format '{{.State.StartedAt}} {{.State.Pid}}' training")
     assert now == host.file("/srv/training.before").content_string.strip()
 
 
-def test_the_running_container_never_lost_its_gpu(host: t.Any, gpus: None) -> None:
+def test_the_running_container_never_lost_its_gpu(host: t.Any) -> None:
     lines = host.check_output("docker logs training 2>&1").splitlines()
     assert len(lines) > 30, lines
     others = {line for line in lines if "No such device or address" not in line}
     assert not others, others
 
 
-def test_devices_are_linked_for_systemd(host: t.Any, gpus: None) -> None:
+def test_devices_are_linked_for_systemd(host: t.Any) -> None:
     for number, node in {"195:0": "nvidia0", "195:1": "nvidia1", "195:255": "nvidiactl"}.items():
         assert host.check_output(f"readlink -f /dev/char/{number}") == f"/dev/{node}"
 
 
-def test_devices_were_linked_before_systemd_read_the_new_units(host: t.Any, gpus: None) -> None:
+def test_devices_were_linked_before_systemd_read_the_new_units(host: t.Any) -> None:
     linked = float(host.check_output("stat --format %.Y /dev/char/195:0"))
     installed = float(host.check_output("stat --format %.Z /usr/bin/nvidia-ctk"))
     assert linked < installed
 
 
-def test_links_are_made_at_every_load_of_the_driver(host: t.Any, gpus: None) -> None:
+def test_links_are_made_at_every_load_of_the_driver(host: t.Any) -> None:
     rule = host.file("/etc/udev/rules.d/71-gpulab-nvidia-dev-char.rules").content_string
     assert "nvidia-ctk system create-dev-char-symlinks --create-all" in rule
 
 
-def test_versions_are_one_and_held(host: t.Any, gpus: None, name: str) -> None:
+def test_versions_are_one_and_held(host: t.Any, name: str) -> None:
     version = "1.20.0-1" if name == "gpulab-gpu" else "1.19.1-1"
     assert {host.package(package).version for package in PACKAGES} == {version}
     assert set(PACKAGES) <= set(host.check_output("apt-mark showhold").split())
 
 
-def test_apt_has_one_entry_for_the_repository(host: t.Any, gpus: None) -> None:
+def test_apt_has_one_entry_for_the_repository(host: t.Any) -> None:
     update = host.run("LC_ALL=C apt-get update")
     assert update.rc == 0, update.stderr
     assert "Conflicting values" not in update.stderr
@@ -117,7 +111,7 @@ def test_apt_has_one_entry_for_the_repository(host: t.Any, gpus: None) -> None:
     assert "nvidia-container-toolkit.sources" in entries.pop()
 
 
-def test_daemon_json_has_what_the_toolkit_needs_and_nothing_else_of_it(host: t.Any, gpus: None, name: str) -> None:
+def test_daemon_json_has_what_the_toolkit_needs_and_nothing_else_of_it(host: t.Any, name: str) -> None:
     settings = json.loads(host.file("/etc/docker/daemon.json").content_string)
     assert settings["runtimes"]["nvidia"]["path"] == "nvidia-container-runtime"
     assert settings.get("features", {}) == ({"cdi": True} if name == "gpulab-gpu" else {})
@@ -125,26 +119,19 @@ def test_daemon_json_has_what_the_toolkit_needs_and_nothing_else_of_it(host: t.A
     assert "default-runtime" not in settings
 
 
-def test_predecessor_is_gone_and_its_configuration_file_is_not(host: t.Any, gpus: None) -> None:
+def test_predecessor_is_gone_and_its_configuration_file_is_not(host: t.Any) -> None:
     assert not host.package("nvidia-docker2").is_installed
     assert host.file("/etc/docker/daemon.json").exists
 
 
-def test_the_specification_is_refreshed_at_boot(host: t.Any, gpus: None) -> None:
+def test_the_specification_is_refreshed_at_boot(host: t.Any) -> None:
     for unit in ("nvidia-cdi-refresh.path", "nvidia-cdi-refresh.service"):
         assert host.service(unit).is_enabled
     assert host.service("nvidia-cdi-refresh.path").is_running
 
 
-def test_engine_was_restarted_no_more_than_needed(host: t.Any, gpus: None, name: str) -> None:
+def test_engine_was_restarted_no_more_than_needed(host: t.Any, name: str) -> None:
     """Its first start; for CDI or the hook; by somebody, and back."""
     journal = host.check_output("journalctl --unit=docker.service --output=cat")
     starts = journal.count("Daemon has completed initialization")
     assert starts == (4 if name == "gpulab-gpu" else 2), f"{starts} starts; `journalctl -u docker` says when"
-
-
-def test_a_machine_without_gpus_is_left_alone(host: t.Any, has_gpus: bool) -> None:
-    if has_gpus:
-        pytest.skip("a machine with GPUs")
-    assert not any(host.package(package).is_installed for package in PACKAGES)
-    assert not host.file("/etc/apt/sources.list.d/nvidia-container-toolkit.sources").exists
