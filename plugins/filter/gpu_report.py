@@ -112,7 +112,8 @@ def _screen(host: str, result: Result | None, colours: bool) -> str:
         lines += ["", *(f"  {line}" for line in _layers(result, paint))]
         lines += ["", *(f"  {line}" for line in _gpus(result))] if result["gpus"] else []
     for number, finding in enumerate(_by_weight(result["findings"])):
-        lines += ["", *_finding(finding, paint)] if number < _MOST_FINDINGS else _finding(finding, paint)[:1]
+        whole = number < _MOST_FINDINGS and finding["severity"] != "info"
+        lines += ["", *_finding(finding, paint)] if whole else _finding(finding, paint)[:1]
     return "\n".join(lines)
 
 

@@ -861,6 +861,18 @@ ENTRIES: tuple[Entry, ...] = (
         unless=_CONTAINER_CAUSES,
     ),
     Entry(
+        id="probe_image_missing",
+        rows=(),
+        layer="container",
+        severity="info",
+        detect=inside.image_missing,
+        signal="`docker image inspect`",
+        message="the image {image} is not on this host, and nothing is pulled",
+        cause="It was not built or pulled here, or its name is another.",
+        remedy=Remedy("Build it, or name one that is there.", ("docker image ls",)),
+        source="own",
+    ),
+    Entry(
         id="cuda_compatibility",
         rows=(26,),
         layer="framework",
@@ -944,7 +956,9 @@ ENTRIES: tuple[Entry, ...] = (
 def findings(seen: Seen) -> list[dict[str, t.Any]]:
     """What the catalogue recognises, in the order of the layers."""
     hits = [(entry, list(entry.detect(seen))) for entry in ENTRIES]
-    found = {entry.id for entry, of_entry in hits if any(hit.severity != "info" for hit in of_entry)}
+    found = {
+        entry.id for entry, of_entry in hits if any((hit.severity or entry.severity) == "error" for hit in of_entry)
+    }
     return [
         _finding(entry, hit) for entry, of_entry in hits for hit in of_entry if not found.intersection(entry.unless)
     ]

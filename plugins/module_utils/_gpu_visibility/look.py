@@ -30,7 +30,7 @@ def look(system: System, options: Options) -> dict[str, t.Any]:
 
 
 def see(system: System, options: Options) -> Seen:
-    seen = Seen(expected_gpus=options.expected_gpus, asked=options.layers)
+    seen = Seen(expected_gpus=options.expected_gpus, asked=options.layers, wanted_frameworks=tuple(options.frameworks))
     # Files come first: nvidia-smi, as root, loads modules and makes nodes, and would hide what was missing.
     _timed(seen, "pci", host.pci, system)
     _timed(seen, "kernel_driver", host.kernel_driver, system)
@@ -70,11 +70,12 @@ def _inside(system: System, seen: Seen, options: Options) -> None:
     if options.running_container and "container" in options.layers:
         inside.running(system, seen, options.running_container)
     seen.durations["container"] = time.monotonic() - begin
-    image = None if seen.image_missing else options.image
-    if options.frameworks and not (seen.image_missing and not options.running_container):
+    # A container that could not be made for nvidia-smi cannot be made for a framework either, and says so only once.
+    started = options.running_container or not options.image or any(look.inside for look in seen.looks)
+    if started and not (seen.image_missing and not options.running_container):
         for name in options.frameworks:
             begin = time.monotonic()
-            inside.frameworks(system, seen, [name], image, options.running_container, options.method)
+            inside.frameworks(system, seen, name, options.image, options.running_container, options.method)
             seen.durations[f"framework:{name}"] = time.monotonic() - begin
 
 

@@ -14,13 +14,15 @@ from .probes import inside
 from .seen import LAYERS, InContainer, InFramework, Seen
 
 SCHEMA_VERSION = 1
+SEVERITIES = ("error", "warning", "info")
 _OBSERVED_BY_ITSELF = frozenset(("pci", "toolkit", "cdi", "docker"))
 
 
 def report(seen: Seen) -> dict[str, t.Any]:
-    names = [*LAYERS, *(f"framework:{one.name}" for one in seen.frameworks)]
+    names = [*LAYERS, *(f"framework:{name}" for name in seen.wanted_frameworks)]
     asked = {name for name in names if name in seen.asked or name.startswith("framework:")}
     found = [finding for finding in catalogue.findings(seen) if finding["layer"] in asked]
+    found.sort(key=lambda one: (names.index(one["layer"]), SEVERITIES.index(one["severity"])))
     counts = _counts(seen)
     layers: list[dict[str, t.Any]] = []
     broken: str | None = None
@@ -43,7 +45,6 @@ def report(seen: Seen) -> dict[str, t.Any]:
             broken = name
     first = broken or next((layer["name"] for layer in layers if layer["status"] == "degraded"), None)
     status = _overall(seen, layers)
-    found.sort(key=lambda one: names.index(one["layer"]))
     return {
         "schema_version": SCHEMA_VERSION,
         "status": status,
@@ -85,7 +86,7 @@ def _counts(seen: Seen) -> dict[str, t.Any]:
         else None,
         "nvml": len(seen.listed) if seen.smi and seen.smi.listing_run.rc is not None else None,
         "cdi": len(_cdi_names(seen)) if "cdi" in seen.evidence else None,
-        "container": len(inside_it.listing.gpus) if inside_it and inside_it.smi_rc == 0 else None if not look else 0,
+        "container": len(inside_it.listing.gpus) if inside_it else None,
         "frameworks": {
             one.name: None if one.answer.devices is None else len(one.answer.devices) for one in seen.frameworks
         },
@@ -106,14 +107,16 @@ def _some_work(seen: Seen, name: str, counts: dict[str, t.Any]) -> bool:
     if name in ("kernel_driver", "device_nodes") and seen.smi:
         return seen.nvml_works
     if name.startswith("framework:"):
-        return bool(counts["frameworks"][name.partition(":")[2]])
+        return bool(counts["frameworks"].get(name.partition(":")[2]))
     return bool(counts[name])
 
 
 def _base(seen: Seen, name: str) -> str:
     """The status of a layer that nothing was found against."""
     if name.startswith("framework:"):
-        one = next(one for one in seen.frameworks if f"framework:{one.name}" == name)
+        one = next((one for one in seen.frameworks if f"framework:{one.name}" == name), None)
+        if one is None:
+            return "unknown"
         return "skipped" if one.answer.missing else "ok" if one.answer.devices else "unknown"
     if name in seen.not_looked:
         return "unknown"

@@ -133,6 +133,7 @@ class Seen:
     docker_install: str | None = None  # None: there is no Docker
     looks: list[InContainer] = dataclasses.field(default_factory=list)
     frameworks: list[InFramework] = dataclasses.field(default_factory=list)
+    wanted_frameworks: t.Sequence[str] = ()
     image_missing: str | None = None
     expected_gpus: int | None = None
     asked: t.Collection[str] = LAYERS

@@ -209,6 +209,11 @@ def container_failed(seen: Seen) -> t.Iterator[Hit]:
         yield Hit(values={"where": _where(look), "said": (lines or ["nothing"])[0][:300], "rc": look.run.rc})
 
 
+def image_missing(seen: Seen) -> t.Iterator[Hit]:
+    if seen.image_missing:
+        yield Hit(values={"image": seen.image_missing})
+
+
 def cuda_compatibility(seen: Seen) -> t.Iterator[Hit]:
     for one in seen.frameworks:
         for code in (804, 803):

@@ -54,7 +54,7 @@ def temporary(system: System, seen: Seen, image: str, wanted: str) -> None:
     environment = system.run("docker", "image", "inspect", "--format", _IMAGE_ENV, image)
     if environment.rc != 0:
         seen.image_missing = image
-        seen.not_looked["container"] = f"the image {image} is not on this host, and nothing is pulled"
+        seen.not_looked["container"] = f"the image {image} is not on this host"
         seen.evidence["container"] = [environment.evidence()]
         return
     required = (docker.image_environment(environment.stdout) or {}).get("NVIDIA_REQUIRE_CUDA")
@@ -72,25 +72,22 @@ def running(system: System, seen: Seen, name: str) -> None:
     _note(seen, InContainer(name, None, None, run, _inside(run.stdout), None))
 
 
-def frameworks(
-    system: System, seen: Seen, names: t.Iterable[str], image: str | None, name: str | None, wanted: str
-) -> None:
-    """What the frameworks list: in the container that runs, else in a new one of the image, else on the host itself."""
+def frameworks(system: System, seen: Seen, name: str, image: str | None, running_in: str | None, wanted: str) -> None:
+    """What a framework lists: in the container that runs, else in a new one of the image, else on the host itself."""
     given = [part for key, value in _FRAMEWORK_ENV.items() for part in ("--env", f"{key}={value}")]
-    for one in names:
-        script = framework.program(one)
-        if name:
-            where, run = "container", system.run("docker", "exec", *given, name, "python3", "-c", script)
-        elif image:
-            extra = [*arguments(method_of(seen, wanted)), *given, "--entrypoint", "python3", image, "-c", script]
-            where, run = "container", _run_in(system, extra, f"python3 ({one})")
-        else:
-            os.environ.update(_FRAMEWORK_ENV)
-            where, run = "host", system.run("python3", "-c", script)
-        run = run._replace(ref=f"{one} in {name or image or 'python3 of the host'}")
-        seen.frameworks.append(InFramework(one, where, name, run, framework.parse(run.stdout, run.stderr)))
-        shown = "\n".join(filter(None, (run.stdout.strip(), run.stderr.strip()[-1200:], run.problem)))
-        seen.evidence[f"framework:{one}"] = [evidence("command", run.ref, shown, run.rc)]
+    script = framework.program(name)
+    if running_in:
+        where, run = "container", system.run("docker", "exec", *given, running_in, "python3", "-c", script)
+    elif image:
+        extra = [*arguments(method_of(seen, wanted)), *given, "--entrypoint", "python3", image, "-c", script]
+        where, run = "container", _run_in(system, extra, f"python3 ({name})")
+    else:
+        os.environ.update(_FRAMEWORK_ENV)
+        where, run = "host", system.run("python3", "-c", script)
+    run = run._replace(ref=f"{name} in {running_in or image or 'python3 of the host'}")
+    seen.frameworks.append(InFramework(name, where, running_in, run, framework.parse(run.stdout, run.stderr)))
+    shown = "\n".join(filter(None, (run.stdout.strip(), run.stderr.strip()[-1200:], run.problem)))
+    seen.evidence[f"framework:{name}"] = [evidence("command", run.ref, shown, run.rc)]
 
 
 def _run_in(system: System, rest: list[str], shown: str) -> t.Any:

@@ -572,6 +572,24 @@ PLAYS = [
         confidence="possible",
         message="no space left on device",
     ),
+    Play(
+        "container_failed",
+        arrange=docker(Reply("exec *", rc=1, stderr="Error response from daemon: No such container: jupyter-keras\n")),
+        options=IN_RUNNING,
+        confidence="possible",
+        message="No such container",
+        note="no such container",
+    ),
+    Play(
+        "probe_image_missing",
+        arrange=lambda root: files.docker(
+            root, [docker_replies()[0], Reply("image inspect *", rc=1, stderr="No such image: keras:gpu\n")]
+        ),
+        options=IN_IMAGE,
+        severity="info",
+        status="unknown",
+        message="keras:gpu is not on this host",
+    ),
     # Frameworks
     Play(
         "cuda_compatibility",

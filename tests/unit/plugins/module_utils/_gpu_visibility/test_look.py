@@ -247,3 +247,24 @@ def test_unreadable_system(tmp_path: Path, look_at: Look) -> None:
     result = look_at(tmp_path / "nothing")
     assert result["status"] == "unknown"
     assert result["counts"]["pci"] is None
+
+
+def test_said_once(build: Build, look_at: Look) -> None:
+    """A container that cannot be made for nvidia-smi is not tried again for each framework."""
+    root = build(Machine())
+    files.docker(root, docker_replies(more=[programs.docker_error("could not select device driver")], cdi=False))
+    log = logged(root, "docker")
+    result = look_at(root, image="keras:gpu", frameworks=["tensorflow", "torch"])
+    assert log.read_text().count("docker run") == 1
+    assert statuses(result)["framework:torch"] == "unknown"
+    assert result["layers"][-1]["blocked_by"] == "container"
+    assert result["counts"]["container"] is None
+
+
+def test_errors_come_first(build: Build, look_at: Look) -> None:
+    root = build(Machine())
+    failure = programs.docker_error('could not select device driver "cdi" with capabilities: []')
+    files.docker(root, docker_replies(more=[failure], cdi=False, runtimes=["runc"]))
+    result = look_at(root, image="keras:gpu", method="cdi")
+    assert [finding["severity"] for finding in result["findings"]] == ["error", "warning"]
+    assert result["summary"] == f"4 of 4 GPUs visible in cdi: {result['findings'][0]['message']}"
