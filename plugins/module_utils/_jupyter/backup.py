@@ -12,6 +12,7 @@ import os
 import pwd
 import re
 import stat
+import sys
 import typing as t
 from datetime import datetime, timezone
 from pathlib import Path
@@ -137,6 +138,11 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def back_up(name: str) -> None:
     """Makes a snapshot and lets old ones go. What came of it is noted, for whoever asks later."""
     backup, account = load_backup(name)
@@ -148,9 +154,9 @@ def back_up(name: str) -> None:
         if taken:
             record["snapshot"] = {**taken, "time": record["started"]}
             note(name, record)
-            print(describe(backup, taken), flush=True)
+            say(describe(backup, taken))
         else:
-            print(f"{backup.workdir} is empty: there is nothing to back up.", flush=True)
+            say(f"{backup.workdir} is empty: there is nothing to back up.")
         retire(backup, restic)
         if unread:
             raise OperatorError(f"snapshot {taken['id']} lacks what could not be read: {unread}")

@@ -111,7 +111,7 @@ def main(arguments: list[str]) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
     result = observe(CELL % (MARK, devices), seconds)
     signal.setitimer(signal.ITIMER_REAL, 0)
-    print(MARK + json.dumps(result), flush=True)
+    sys.stdout.write(f"{MARK}{json.dumps(result)}\n")
 
 
 if __name__ == "__main__":
