@@ -50,7 +50,7 @@ def look() -> Look:
             "--inventory=localhost,",
             "--connection=local",
             "--module-name=gpulab.workstation.gpu_visibility_info",
-            f"--args={json.dumps(options)}",
+            *([f"--args={json.dumps(options)}"] if options else []),
             f"--extra-vars=ansible_python_interpreter={sys.executable}",
         ]
         env = {
