@@ -88,7 +88,7 @@ def smi(look: Look) -> list[str]:
 @pytest.fixture(scope="session")
 def methods(report: dict[str, Any], smi: list[str]) -> dict[str, bool]:
     """How the engine of this machine can give GPUs to containers."""
-    if report["docker"]["version"] is None:
+    if not report["docker"] or report["docker"]["version"] is None:
         pytest.skip("Docker Engine does not answer here, or not to this user")
     supported: dict[str, bool] = report["docker"]["gpu_methods"]
     if not any(supported.values()):
