@@ -90,7 +90,8 @@ def test_the_image_is_the_one_of_linux(fresh: Machine) -> None:
     version = next(name for name in fresh.state["images"] if re.fullmatch("keras:cpu-[0-9a-f]{12}", name))
     assert fresh.state["images"]["keras:cpu"] == fresh.state["images"][version]
     order = [
-        next(n for n, call in enumerate(fresh.calls) if word in call) for word in ("build", "smoke_test.py", "tag")
+        next(n for n, call in enumerate(fresh.calls) if word in call)
+        for word in ("docker build", "smoke_test.py", "docker tag")
     ]
     assert order == sorted(order)
     context = fresh.file("C:\\ProgramData\\gpulab\\keras_image")

@@ -230,7 +230,8 @@ def containers(machine: Machine, verb: str, words: list[str]) -> None:
             print("PID                 COMMAND")
             for number, process in enumerate(container["processes"]):
                 print(f"{2000 + number}                {process}")
-        print(names[0], end="" if verb == "top" else "\n")
+        if verb != "top":
+            print(names[0])
 
 
 def inspect(machine: Machine, words: list[str]) -> None:
@@ -283,7 +284,8 @@ def main(machine: Machine, words: list[str]) -> None:
     if verb == "version":
         print("linux 27.4.0" if machine.fault("version") != "windows" else "windows 27.4.0")
     elif verb == "ps":
-        print("\n".join(names))
+        for name in names:
+            print(name)
     elif verb == "run":
         docker_run(machine, rest)
     elif verb == "build":
