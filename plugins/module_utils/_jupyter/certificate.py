@@ -24,6 +24,7 @@ from pathlib import Path
 
 from .errors import OperatorError
 from .files import replace_file
+from .journal import say
 from .server import fingerprint_of
 from .settings import ANYWHERE, Account, Settings, url_of
 
@@ -116,7 +117,7 @@ def prepare_certificate(settings: Settings, account: Account) -> None:
             # A renewal that went wrong does not take a notebook down.
             if not own[0].exists():
                 raise OperatorError(f"{error}. Name others as `tls_certificate` and `tls_private_key`.") from error
-            print(f"{error}. Going on with the certificate of the last start.", flush=True)
+            say(f"{error}. Going on with the certificate of the last start.")
             given = own
         install(settings, account, *given)
     elif settings.tls == "generated":
@@ -144,7 +145,7 @@ def generate(settings: Settings, directory: Path) -> tuple[Path, Path]:
         *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-sha256"),
         *("-days", str(VALID_DAYS), "-config", str(request), "-keyout", str(private_key), "-out", str(certificate)),
     )
-    print(f"Made a certificate for {', '.join(names)}.", flush=True)
+    say(f"Made a certificate for {', '.join(names)}.")
     return certificate, private_key
 
 

@@ -20,6 +20,7 @@ import sys
 
 from .backup import back_up
 from .errors import OperatorError
+from .journal import say
 from .removal import remove
 from .status import status
 from .supervisor import run
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> int:
         if command == "run" and len(rest) == 1:
             return run(rest[0])
         if command == "status" and rest:
-            print(json.dumps([status(name) for name in rest], indent=2))
+            say(json.dumps([status(name) for name in rest], indent=2))
             return 0
         if command == "backup" and len(rest) == 1:
             back_up(rest[0])
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
             remove(rest[0])
             return 0
     except OperatorError as failure:
-        print(failure, file=sys.stderr, flush=True)
+        say(str(failure), sys.stderr)
         return 1
-    print(__doc__, file=sys.stderr)
+    say(__doc__, sys.stderr)
     return 2

@@ -29,6 +29,7 @@ PARTS = (
     "errors",
     "files",
     "gpus",
+    "journal",
     "layout",
     "records",
     "removal",

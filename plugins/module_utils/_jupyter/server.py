@@ -45,8 +45,8 @@ class PinnedHandler(urllib.request.HTTPSHandler):
         self.context.verify_mode = ssl.CERT_NONE
         super().__init__(context=self.context)
 
-    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self.connection, request)
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self.connection, req)
 
     def connection(self, host: str, **options: t.Any) -> http.client.HTTPSConnection:
         made = http.client.HTTPSConnection(host, context=self.context, **options)

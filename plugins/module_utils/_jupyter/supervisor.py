@@ -21,6 +21,7 @@ from .engine import Engine, refuse_to_wake_engine
 from .errors import EngineError, OperatorError
 from .files import prepare
 from .gpus import choose
+from .journal import say
 from .records import Version, last_healthy, note_failed, note_healthy, was_healthy, why_failed
 from .server import NoAnswerError, version_at
 from .settings import Settings, find_account, in_bytes, load_settings, total_memory
@@ -32,10 +33,6 @@ class Stopped(BaseException):
 
 class Reloaded(BaseException):
     """systemd wants the installed version of this program to go on here."""
-
-
-def say(text: str) -> None:
-    print(text, flush=True)
 
 
 def notify(*lines: str) -> None:
