@@ -71,7 +71,8 @@ def _inside(system: System, seen: Seen, options: Options) -> None:
         inside.running(system, seen, options.running_container)
     seen.durations["container"] = time.monotonic() - begin
     # A container that could not be made for nvidia-smi cannot be made for a framework either, and says so only once.
-    started = options.running_container or not options.image or any(look.inside for look in seen.looks)
+    asked = options.image and "container" in options.layers
+    started = options.running_container or not asked or any(look.inside for look in seen.looks)
     if started and not (seen.image_missing and not options.running_container):
         for name in options.frameworks:
             begin = time.monotonic()

@@ -85,7 +85,7 @@ def _counts(seen: Seen) -> dict[str, t.Any]:
         if "device_nodes" in seen.evidence
         else None,
         "nvml": len(seen.listed) if seen.smi and seen.smi.listing_run.rc is not None else None,
-        "cdi": len(_cdi_names(seen)) if "cdi" in seen.evidence else None,
+        "cdi": len(_in_cdi(seen)) if "cdi" in seen.evidence else None,
         "container": len(inside_it.listing.gpus) if inside_it else None,
         "frameworks": {
             one.name: None if one.answer.devices is None else len(one.answer.devices) for one in seen.frameworks
@@ -127,7 +127,7 @@ def _base(seen: Seen, name: str) -> str:
             "device_nodes": lambda: "ok" if seen.nodes else "unknown",
             "nvml": lambda: "ok" if seen.nvml_works else "unknown",
             "toolkit": lambda: "ok" if seen.toolkit_programs else "skipped",
-            "cdi": lambda: "ok" if _cdi_names(seen) else "unknown" if seen.cdi_files else "skipped",
+            "cdi": lambda: "ok" if _has_cdi(seen) else "unknown" if seen.cdi_files else "skipped",
             "docker": lambda: "ok" if seen.docker and not seen.docker.problem else "skipped",
             "container": lambda: (
                 "ok" if any(look.inside and look.inside.smi_rc == 0 for look in seen.looks) else _unlooked(seen)
@@ -236,13 +236,6 @@ def _gpu(seen: Seen, bus_id: str | None, uuid: str | None, xml: smi_xml.XmlGpu |
                 capability = device.compute_capability
     look = _look(seen)
     in_container = {gpu.uuid for gpu in look.inside.listing.gpus} if look and look.inside else None
-    names = _cdi_names(seen)
-    by_uuid = any(name.startswith("GPU-") for name in names)
-    in_cdi = (
-        (uuid in names if by_uuid else str(listed.number) in names if listed else None)
-        if "cdi" in seen.evidence
-        else None
-    )
     return {
         "uuid": uuid,
         "pci_bus_id": bus_id,
@@ -260,7 +253,7 @@ def _gpu(seen: Seen, bus_id: str | None, uuid: str | None, xml: smi_xml.XmlGpu |
             "pci": None if seen.pci is None else pci is not None,
             "device_nodes": None if minor is None else bool(node and node.is_device),
             "nvml": None if seen.smi is None or seen.smi.listing_run.rc is None else listed is not None,
-            "cdi": in_cdi,
+            "cdi": uuid in _in_cdi(seen) if "cdi" in seen.evidence and uuid else None,
             "container": None if in_container is None else uuid in in_container,
             "frameworks": {one.name: _in_framework(seen, one, bus_id, uuid) for one in seen.frameworks},
         },
@@ -295,10 +288,19 @@ def _in_framework(seen: Seen, one: InFramework, bus_id: str | None, uuid: str | 
     return True if len(devices) == len(seen.listed) else None
 
 
-def _cdi_names(seen: Seen) -> set[str]:
-    """The GPUs in the specifications, by UUID, else by index; other names are aliases."""
+def _in_cdi(seen: Seen) -> set[str]:
+    """The GPUs that the specifications name: by UUID, by index, or by a MIG device of theirs."""
     names = {name for file in seen.gpu_specs for name in file.spec.devices}
-    return {name for name in names if name.startswith("GPU-")} or {name for name in names if name.isdigit()}
+    owner = {str(gpu.number): gpu.uuid for gpu in seen.listed}
+    owner.update({one.uuid: gpu.uuid for gpu in seen.listed for one in gpu.mig})
+    found = {name for name in names if name.startswith("GPU-")}
+    found.update(owner[name.partition(":")[0]] for name in names if name.partition(":")[0] in owner)
+    # Without nvidia-smi nobody knows whose index it is; each still is a GPU.
+    return found or {name for name in names if name.isdigit()}
+
+
+def _has_cdi(seen: Seen) -> bool:
+    return any(file.spec.devices for file in seen.gpu_specs)
 
 
 def _look(seen: Seen) -> InContainer | None:

@@ -274,11 +274,13 @@ def framework_failed(seen: Seen) -> t.Iterator[Hit]:
 
 
 def _given(seen: Seen, one: InFramework) -> int:
-    """How many GPUs a framework could see: those of its container, or all. MIG shows one of a GPU's slices."""
+    """How many GPUs a framework could see: those of its container, or all of the host's."""
+    gpus = [] if one.where == "container" else seen.listed
     for look in seen.looks:
         if look.container == one.container and look.inside is not None and look.inside.smi_rc == 0:
-            return len(look.inside.listing.gpus)
-    return 0 if one.container else len(seen.listed)
+            gpus = look.inside.listing.gpus
+    # CUDA shows a program one MIG device, and nothing beside it.
+    return 1 if any(gpu.mig for gpu in gpus) else len(gpus)
 
 
 def _has_devices(seen: Seen) -> bool:

@@ -147,9 +147,9 @@ def uvm_missing(seen: Seen) -> t.Iterator[Hit]:
     if not node or "nvidia_uvm" not in seen.modules:
         unknown = any("cuda:999" in one.answer.errors for one in seen.frameworks)
         what = "/dev/nvidia-uvm is missing" if not node else "the module nvidia_uvm is not loaded"
-        yield Hit(
-            values={"what": what}, severity="error" if unknown else None, confidence=None if unknown else "likely"
-        )
+        # On the host itself the first program that needs it loads it.
+        severity = "error" if unknown else None if seen.docker_install else "info"
+        yield Hit(values={"what": what}, severity=severity, confidence=None if unknown else "likely")
 
 
 def library_missing(seen: Seen) -> t.Iterator[Hit]:

@@ -49,6 +49,8 @@ def pci(system: System, seen: Seen) -> None:
         folder = f"/sys/bus/pci/devices/{name}"
         if (system.read(f"{folder}/vendor") or "").strip().lower() != _NVIDIA:
             continue
+        if system.exists(f"{folder}/physfn"):
+            continue  # a virtual function, for a virtual machine: not a GPU of this host
         kind = (system.read(f"{folder}/class") or "").strip().lower()
         if kind.startswith(_BRIDGE):
             seen.nvswitches += 1
@@ -116,7 +118,7 @@ def log(system: System, seen: Seen) -> None:
     journal = ("--dmesg", "--boot", "--no-pager", "--output=cat", f"--lines={_MOST_LOG_LINES}")
     for name, arguments in (("journalctl", journal), ("dmesg", ())):
         run = system.run(name, *arguments)
-        if run.rc == 0 and run.stdout.strip():
+        if run.rc == 0 and run.stdout.strip() not in ("", "-- No entries --"):
             seen.log = kernel_log.parse(run.stdout)
             if seen.log.lines:
                 shown = "\n".join(seen.log.lines[-20:])

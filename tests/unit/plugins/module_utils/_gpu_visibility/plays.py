@@ -257,6 +257,7 @@ PLAYS = [
     Play(
         "uvm_missing",
         Machine(uvm=False),
+        docker(),
         severity="warning",
         confidence="likely",
         status="degraded",
@@ -270,6 +271,7 @@ PLAYS = [
         status="degraded",
         note="and a framework that says so",
     ),
+    Play("uvm_missing", Machine(uvm=False), severity="info", confidence="likely", status="ok", note="without Docker"),
     Play(
         "persistenced_failed",
         arrange=service_failed(

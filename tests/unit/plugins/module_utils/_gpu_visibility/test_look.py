@@ -222,6 +222,31 @@ def test_mig(build: Build, look_at: Look) -> None:
     }
 
 
+def test_mig_by_cdi(build: Build, look_at: Look) -> None:
+    """The toolkit names the slices of a GPU that is cut up, and not the GPU; a framework sees one of them."""
+    gpus = tuple(Gpu(number, mig=(Slice("3g.40gb", 40192, 2), Slice("1g.10gb", 9728, 9))) for number in (0, 1))
+    root = build(Machine(gpus=gpus))
+    spec = texts.cdi_spec(Machine(gpus=gpus))
+    for gpu in gpus:
+        spec = spec.replace(f'"{gpu.index}"', f'"{gpu.index}:0"').replace(
+            f"name: {gpu.uuid}", f"name: {gpu.slice_uuid(0)}"
+        )
+    files.write(root / "var/run/cdi/nvidia.yaml", spec)
+    inside = f"{texts.smi_list(gpus)}gpulab:rc=0\n"
+    one = framework("torch", devices=[{"id": "cuda:0", "text": "name: NVIDIA H100 MIG 3g.40gb"}])
+    files.docker(root, docker_replies(more=[Reply("run * /bin/sh *", inside), one]))
+    result = look_at(root, image="keras:gpu", frameworks=["torch"])
+    assert (result["status"], result["counts"]["cdi"]) == ("ok", 2)
+    assert [gpu["visible_in"]["cdi"] for gpu in result["gpus"]] == [True, True]
+
+
+def test_virtual_functions_are_no_gpus(build: Build, look_at: Look) -> None:
+    root = build(Machine(gpus=(Gpu(0), Gpu(1, driver=None))))
+    files.link(root / "sys/bus/pci/devices" / Gpu(1).bus_id / "physfn", f"../{Gpu(0).bus_id}")
+    result = look_at(root)
+    assert (result["status"], result["counts"]["pci"]) == ("ok", 1)
+
+
 def test_wsl(build: Build, look_at: Look) -> None:
     root = build(Machine(gpus=(), driver=None, kernel="6.6.87.2-microsoft-standard-WSL2", cdi=False, toolkit=None))
     files.node(root / "dev/dxg", 10, 125, real=False)
