@@ -15,7 +15,7 @@ description:
 positional: format
 options:
   _input:
-    description: The results by host. V(null) stands for a host that could not be reached.
+    description: The results by host; V(null), or what is registered for it, for a host that was not reached.
     type: dict
     required: true
   format:
@@ -86,12 +86,14 @@ Result = t.Mapping[str, t.Any]
 def gpu_report(results: t.Mapping[str, Result | None], format: str = "screen") -> str:  # noqa: A002
     if not isinstance(results, t.Mapping):
         raise AnsibleFilterError(f"gpu_report takes what gpu_visibility_info returned, by host, and not {results!r}")
+    # What is registered for a host that was not reached says only that.
+    results = {host: result if result and "schema_version" in result else None for host, result in results.items()}
     if format in ("screen", "colours"):
         return "\n\n".join(_screen(host, result, format == "colours") for host, result in results.items())
     if format == "csv":
         return _csv(results)
     if format == "json":
-        return json.dumps({"schema_version": 1, "hosts": dict(results)}, indent=2, sort_keys=True, default=str) + "\n"
+        return json.dumps({"schema_version": 1, "hosts": results}, indent=2, sort_keys=True, default=str) + "\n"
     raise AnsibleFilterError(f"gpu_report has no format {format!r}; it has screen, colours, csv and json")
 
 

@@ -53,6 +53,7 @@ def test_screen(results: dict[str, t.Any]) -> None:
     assert "1 MIG devices" in render({"mig": results["mig"]})
     assert render({"none": results["none"]}).splitlines()[0] == "none  no_gpu  no GPU of NVIDIA"
     assert render({"away": None}) == "away  unreachable"
+    assert render({"away": {"unreachable": True, "msg": "timed out"}}) == "away  unreachable"
 
 
 def test_fits_on_a_screen(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/gpu_report.yml on simulated machines: what is printed, written, and exited with."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.gpulab.workstation.molecule.resources.gpu import files, programs
+from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Machine, t4
+
+ROOT = Path(__file__).resolve().parents[3]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0, reason="device nodes for a simulated machine take root"),
+]
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    """A healthy machine, one with a lost GPU, one with fewer GPUs than expected, one without any, one out of reach."""
+    for name, gpus in {"well": 2, "lost": 2, "fewer": 2, "none": 0}.items():
+        there = {"driver": None, "library": None, "toolkit": None, "cdi": False} if gpus == 0 else {}
+        machine = Machine(gpus=t4(gpus), **there)  # type: ignore[arg-type]
+        root = files.build(tmp_path / name, machine, nodes=True)
+        if name == "lost":
+            programs.replayer(root / "usr/bin/nvidia-smi", programs.smi_replies(machine, lost={1}))
+    hosts = {"well": {"expected_gpus": 2}, "lost": {}, "fewer": {"expected_gpus": 4}, "none": {}}
+    away = {"ansible_connection": "ssh", "ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeout=1"}
+    local = {
+        "ansible_connection": "local",
+        "ansible_become": False,
+        "ansible_python_interpreter": sys.executable,
+        "gpu_report_root": f"{tmp_path}/{{{{ inventory_hostname }}}}",
+    }
+    path = tmp_path / "inventory.yml"
+    path.write_text(yaml.safe_dump({"workstations": {"hosts": {**hosts, "away": away}, "vars": local}}))
+    return path
+
+
+def play(inventory: Path, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "playbooks/gpu_report.yml", *more],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_report(inventory: Path, tmp_path: Path) -> None:
+    table, document = tmp_path / "gpus.csv", tmp_path / "gpus.json"
+    done = play(
+        inventory, "-e", f"gpu_report_csv={table}", "-e", f"gpu_report_json={document}", NO_COLOR="1", TERM="xterm"
+    )
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "\x1b" not in done.stdout
+    for line in (
+        "well  ok  2 of 2 GPUs visible in cdi",
+        "lost  degraded  1 of 2 GPUs visible in nvml: a GPU has fallen off the bus",
+        "fewer  degraded  2 of 4 GPUs visible in pci: 2 of 4 expected GPUs are there",
+        "none  no_gpu  no GPU of NVIDIA",
+    ):
+        assert re.search(rf"^{re.escape(line)}$", done.stdout, re.M), done.stdout
+    rows = {row["host"]: row["status"] for row in csv.DictReader(table.open())}
+    assert rows == {"well": "ok", "lost": "degraded", "fewer": "degraded", "none": "no_gpu", "away": "unreachable"}
+    hosts = json.loads(document.read_text())["hosts"]
+    assert hosts["lost"]["findings"][0]["id"] == "gpu_lost"
+    assert hosts["away"] is None
+    recap = dict(re.findall(r"^(\w+) +: .*failed=(\d)", done.stdout, re.M))
+    assert {host for host, failed in recap.items() if failed != "0"} == {"lost", "fewer"}
+
+
+def test_exit_status(inventory: Path) -> None:
+    """For cron; and colours where they are wanted."""
+    assert play(inventory, "--limit", "lost,localhost").returncode == 2
+    done = play(inventory, "--limit", "well,none,localhost", ANSIBLE_FORCE_COLOR="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\x1b[32mok\x1b[0m  2 of 2 GPUs" in done.stdout
