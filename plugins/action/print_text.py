@@ -19,7 +19,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec({"text": {"type": "str", "required": True}})
+        _spec, arguments = self.validate_argument_spec({"text": {"type": "str", "required": True}})
         plain = _COLOURS.sub("", arguments["text"])
         display = Display()
         # Ansible knows whether this terminal has colours, and whether somebody said NO_COLOR. A log never has them.

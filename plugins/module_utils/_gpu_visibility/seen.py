@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .parsers import cdi, container, docker, framework, kernel_log, proc_driver, smi_list, smi_xml
+from .parsers import cdi, docker, framework, kernel_log, proc_driver, smi_list, smi_xml
+from .parsers.container import Inside
 from .system import Node, Run
 
 LAYERS = ("pci", "kernel_driver", "device_nodes", "nvml", "toolkit", "cdi", "docker", "container")
@@ -87,7 +88,7 @@ class InContainer(t.NamedTuple):
     image: str | None
     method: str | None
     run: Run
-    inside: container.Inside | None  # None: the script did not come to its end there
+    inside: Inside | None  # None: the script did not come to its end there
     required_cuda: str | None  # NVIDIA_REQUIRE_CUDA of the image
 
 
