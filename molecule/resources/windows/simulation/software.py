@@ -55,9 +55,9 @@ def win_package(machine: Machine, params: Params, check: bool) -> Result:
         if there:
             return {"changed": False, "reboot_required": False}
         words = params["arguments"]
-        machine.note("win_package", params["path"], *(words or []))
         if check:
             return {"changed": True, "reboot_required": False}
+        machine.note("win_package", params["path"], *(words or []))
         if params["path"].endswith(".msi"):
             state["wsl"] = "2.3.26"
             machine.add_program("C:\\Program Files\\WSL\\wsl.exe", "programs wsl")
