@@ -98,14 +98,15 @@ def smi_list_lines(gpu: Gpu) -> list[str]:
     return lines
 
 
-def smi_table(machine: Machine) -> str:
-    """A short form of the table that `nvidia-smi` without arguments prints."""
-    lines = [f"| NVIDIA-SMI {machine.library}    Driver Version: {machine.driver}    CUDA Version: {machine.cuda} |"]
-    lines += [
-        f"| {gpu.index:>3}  {gpu.name:<28} 0000{gpu.bus_id.upper()} | {gpu.memory_mib:>8}MiB |"
-        for gpu in machine.working
-    ]
-    return "\n".join(lines) + "\n"
+def smi_table_head(machine: Machine) -> str:
+    """The table that `nvidia-smi` without arguments prints, in a short form."""
+    return f"| NVIDIA-SMI {machine.library}    Driver Version: {machine.driver}    CUDA Version: {machine.cuda} |\n"
+
+
+def smi_table_rows(gpus: t.Iterable[Gpu]) -> str:
+    return "".join(
+        f"| {gpu.index:>3}  {gpu.name:<28} 0000{gpu.bus_id.upper()} | {gpu.memory_mib:>8}MiB |\n" for gpu in gpus
+    )
 
 
 def smi_csv(machine: Machine, gpus: t.Iterable[Gpu]) -> str:

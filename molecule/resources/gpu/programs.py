@@ -64,7 +64,8 @@ def smi_replies(machine: Machine, schema: int = 12, lost: t.Collection[int] = ()
         for name in (gpu.uuid, str(gpu.index)):
             replies.append(Reply(f"-q -x -i {name}", texts.smi_xml(machine, [gpu], schema)))
     query = f"--query-gpu={texts.SAFE_FIELDS} --format=csv"
-    return [*replies, Reply(query, failure or texts.smi_csv(machine, good), rc), Reply("", failure or "table\n", rc)]
+    table = texts.smi_table_head(machine) + texts.smi_table_rows(good)
+    return [*replies, Reply(query, failure or texts.smi_csv(machine, good), rc), Reply("", failure or table, rc)]
 
 
 def docker_replies(
@@ -102,7 +103,7 @@ def docker_error(message: str, rc: int = 125) -> Reply:
     return Reply("run *", rc=rc, stderr=f"docker: Error response from daemon: {message}\n\nRun 'docker run --help'\n")
 
 
-def live_smi(path: Path, machine: Machine, seams: str, library: str) -> None:
+def live_smi(path: Path, machine: Machine, seams: str, library: str, dev: str = "/dev") -> None:
     """nvidia-smi for a machine that people break by hand: it looks at what the real one depends on.
 
     It misses its library, the driver under `seams`/proc, and every GPU whose node in /dev is gone; in a container,
@@ -132,21 +133,22 @@ def live_smi(path: Path, machine: Machine, seams: str, library: str) -> None:
         "count=0",
     ]
     for gpu in machine.working:
-        lines.append(f"[ -e /dev/nvidia{gpu.index} ] && count=$((count + 1))")
+        lines.append(f"[ -e {dev}/nvidia{gpu.index} ] && count=$((count + 1))")
     lines += [
         'case "$*" in -L) none="No devices found."; rc=0;; *) none="No devices were found"; rc=6;; esac',
         '[ "$count" -gt 0 ] || { say "$none"; exit "$rc"; }',
         'case "$*" in',
         "-L)",
-        *_guarded(machine.working, texts.smi_list),
+        *_guarded(dev, machine.working, texts.smi_list),
         "  ;;",
         "'-q -x')",
         f"  printf '%s%s%s' {shlex.quote(before)} \"$count\" {shlex.quote(after)}",
-        *_guarded(machine.working, lambda gpus: "".join(map(texts.xml_gpu, gpus))),
+        *_guarded(dev, machine.working, lambda gpus: "".join(map(texts.xml_gpu, gpus))),
         f"  printf '%s' {shlex.quote(texts.XML_TAIL)}",
         "  ;;",
         "'')",
-        f"  printf '%s' {shlex.quote(texts.smi_table(machine))}",
+        f"  printf '%s' {shlex.quote(texts.smi_table_head(machine))}",
+        *_guarded(dev, machine.working, texts.smi_table_rows),
         "  ;;",
         "*)",
         '  say "this stand-in was given no answer to: $*"',
@@ -157,8 +159,8 @@ def live_smi(path: Path, machine: Machine, seams: str, library: str) -> None:
     write_program(path, lines)
 
 
-def _guarded(gpus: t.Iterable[Gpu], render: t.Callable[[list[Gpu]], str]) -> list[str]:
-    return [f"  [ -e /dev/nvidia{gpu.index} ] && printf '%s' {shlex.quote(render([gpu]))}" for gpu in gpus]
+def _guarded(dev: str, gpus: t.Iterable[Gpu], render: t.Callable[[list[Gpu]], str]) -> list[str]:
+    return [f"  [ -e {dev}/nvidia{gpu.index} ] && printf '%s' {shlex.quote(render([gpu]))}" for gpu in gpus]
 
 
 def _pattern(pattern: str) -> str:
