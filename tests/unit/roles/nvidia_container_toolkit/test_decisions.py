@@ -208,6 +208,16 @@ def test_a_driver_that_does_not_work_is_pending_with_its_remedy(evaluate: Evalua
     assert "the kernel module nvidia is not loaded. Install the driver." in sentence
 
 
+def test_a_specification_that_is_not_written_is_pending(evaluate: Evaluate) -> None:
+    finding = {"layer": "cdi", "severity": "warning", "message": "no CDI specification names a GPU"}
+    look = seen(layers={"cdi": "degraded"}, findings=[finding], container={"method": "gpus"})
+    (sentence,) = evaluate("pending", seen=look)
+    assert "no CDI specification names a GPU. `journalctl -u nvidia-cdi-refresh`" in sentence
+    assert sentence.endswith("the method gpus.")
+    # An engine without CDI does not miss it.
+    assert evaluate("pending", seen=look, host=host(engine={**ENGINE, "version": "20.10.24"})) == []
+
+
 def test_what_the_engine_waits_for_is_pending(evaluate: Evaluate) -> None:
     unproven = seen(layers={"container": "broken"})
     (sentence,) = evaluate("pending", seen=unproven, docker_pending=["Docker Engine on gpu1 waits for a restart."])
