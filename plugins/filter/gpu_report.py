@@ -148,7 +148,7 @@ def _layers(result: Result, paint: t.Callable[[str, str], str]) -> t.Iterator[st
         name, status = layer["name"], layer["status"]
         count = counts.get(name)
         shown = "" if count is None or status == "skipped" else f"{count} GPU{'' if count == 1 else 's'}"
-        blocked = f"because of {layer['blocked_by']}" if layer["blocked_by"] else None
+        blocked = f"because of {layer['blocked_by']}" if layer["blocked_by"] else layer["reason"]
         note = ", ".join(filter(None, (shown, notes.get(name) if status != "skipped" else None, blocked)))
         # Padded outside of the colours, so that nothing trails where they are taken out.
         yield f"{name:<22}{paint(status, status)}{' ' * (10 - len(status))}{note}".rstrip()

@@ -164,6 +164,9 @@ layers:
     blocked_by:
       description: The broken layer below, where there is one.
       type: str
+    reason:
+      description: Why there was no look at a layer that was asked for.
+      type: str
     gpu_uuids:
       description: The GPUs that are visible there, as far as they are known by UUID.
       type: list
@@ -192,6 +195,7 @@ layers:
     - name: pci
       status: ok
       blocked_by: null
+      reason: null
       gpu_uuids: [GPU-00000000-1ab0-4000-8000-0123456789ab]
       duration_ms: 1
       evidence:

@@ -46,7 +46,7 @@ def see(system: System, options: Options) -> Seen:
         _timed(seen, "kernel_driver", host.log, system)
     if _asks(options, "kernel_driver", "nvml") and seen.has_device:
         _timed(seen, "kernel_driver", host.services, system)
-    if _asks(options, "toolkit", "cdi", "docker", "container"):
+    if _asks(options, "toolkit", "cdi", "docker", "container") or options.image or options.running_container:
         _timed(seen, "toolkit", engine.toolkit, system)
         _timed(seen, "docker", engine.docker, system)
         _timed(seen, "cdi", engine.cdi, system)
@@ -56,13 +56,17 @@ def see(system: System, options: Options) -> Seen:
 
 def _inside(system: System, seen: Seen, options: Options) -> None:
     wants_container = bool(options.image or options.running_container)
-    if not wants_container and not options.frameworks:
-        return
+    reason = None
     if not seen.nvml_works:
-        seen.not_looked["container"] = "no GPU works on the host"
-        return
-    if wants_container and (seen.docker is None or seen.docker.problem):
-        seen.not_looked["container"] = "Docker does not answer"
+        reason = "no GPU works on the host"
+    elif wants_container and seen.docker is None:
+        reason = "Docker is not installed"
+    elif wants_container and seen.docker and seen.docker.problem:
+        reason = "Docker does not answer"
+    if reason:
+        seen.not_looked.update({f"framework:{name}": reason for name in options.frameworks})
+        if wants_container:
+            seen.not_looked["container"] = reason
         return
     begin = time.monotonic()
     if options.image and "container" in options.layers:
@@ -73,8 +77,10 @@ def _inside(system: System, seen: Seen, options: Options) -> None:
     # A container that could not be made for nvidia-smi cannot be made for a framework either, and says so only once.
     asked = options.image and "container" in options.layers
     started = options.running_container or not asked or any(look.inside for look in seen.looks)
-    if started and not (seen.image_missing and not options.running_container):
-        for name in options.frameworks:
+    for name in options.frameworks:
+        if not started:
+            seen.not_looked[f"framework:{name}"] = seen.not_looked.get("container", "the container did not start")
+        else:
             begin = time.monotonic()
             inside.frameworks(system, seen, name, options.image, options.running_container, options.method)
             seen.durations[f"framework:{name}"] = time.monotonic() - begin

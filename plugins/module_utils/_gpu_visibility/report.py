@@ -36,6 +36,7 @@ def report(seen: Seen) -> dict[str, t.Any]:
                 "name": name,
                 "status": status,
                 "blocked_by": blocked,
+                "reason": seen.not_looked.get(name) if status == "unknown" else None,
                 "gpu_uuids": _uuids(seen, name) if status != "skipped" else [],
                 "duration_ms": round(1000 * seen.durations.get(name, 0.0)),
                 "evidence": seen.evidence.get(name, []) if name in asked else [],

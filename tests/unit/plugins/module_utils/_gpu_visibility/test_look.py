@@ -142,6 +142,13 @@ def test_blocked(build: Build, look_at: Look) -> None:
     assert by_name["docker"] == ("ok", None)
     assert by_name["container"] == ("unknown", "kernel_driver")
     assert result["counts"]["container"] is None
+    assert result["layers"][-1]["reason"] == "no GPU works on the host"
+
+
+def test_without_docker(build: Build, look_at: Look) -> None:
+    result = look_at(build(Machine()), image="keras:gpu", frameworks=["tensorflow"])
+    assert result["status"] == "unknown"
+    assert {layer["reason"] for layer in result["layers"][-2:]} == {"Docker is not installed"}
 
 
 def test_layers(build: Build, look_at: Look) -> None:
@@ -164,6 +171,7 @@ def test_nothing_is_pulled(build: Build, look_at: Look) -> None:
     result = look_at(root, image="keras:gpu", frameworks=["torch"])
     assert "run" not in log.read_text()
     assert (result["status"], statuses(result)["container"]) == ("unknown", "unknown")
+    assert [layer["reason"] for layer in result["layers"][-2:]] == ["the image keras:gpu is not on this host"] * 2
 
 
 def test_probe_is_removed_when_it_hangs(build: Build, look_at: Look) -> None:
