@@ -15,6 +15,7 @@ from .machine import Machine
 from .programs import Reply, live_smi, replayer, smi_replies, write_program
 
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
+TOOLKIT = ("nvidia-ctk", "nvidia-cdi-hook", "nvidia-container-runtime", "nvidia-container-runtime-hook")
 EFI_GLOBAL = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 
@@ -48,7 +49,7 @@ def seams(root: Path, machine: Machine, real: t.Iterable[str] = ("dev", "etc", "
     kernel_log(root, "kernel.txt", machine.kernel_log)
     for name in real:
         link(root / name, "/" + name)
-    for name in ("docker", "nvidia-smi", "nvidia-ctk", "nvidia-cdi-hook", "nvidia-container-runtime-hook"):
+    for name in ("docker", "nvidia-smi", *TOOLKIT):
         link(root / "usr/bin" / name, f"/usr/bin/{name}")
     return root
 
@@ -115,7 +116,7 @@ def library(folder: Path, version: str) -> None:
 def toolkit(root: Path, machine: Machine) -> None:
     version = Reply("--version", f"NVIDIA Container Toolkit CLI version {machine.toolkit}\ncommit: 0123456789ab\n")
     replayer(root / "usr/bin/nvidia-ctk", [version])
-    for name in ("nvidia-cdi-hook", "nvidia-container-runtime", "nvidia-container-runtime-hook"):
+    for name in TOOLKIT[1:]:
         write_program(root / "usr/bin" / name, ["#!/bin/sh", "exit 0"])
     write(
         root / "etc/nvidia-container-runtime/config.toml",
