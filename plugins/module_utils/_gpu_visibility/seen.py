@@ -112,6 +112,7 @@ class Seen:
     driver: proc_driver.Version | None = None
     information: list[proc_driver.Information] = dataclasses.field(default_factory=list)
     majors: dict[str, int] = dataclasses.field(default_factory=dict)
+    has_module_folder: bool = False  # a container has none, and tells nothing by that
     module_kernels: list[str] = dataclasses.field(default_factory=list)  # the kernels that have an nvidia.ko
     secure_boot: bool | None = None
     signer: str | None = None

@@ -47,7 +47,7 @@ def signature_rejected(seen: Seen) -> t.Iterator[Hit]:
 
 
 def module_not_built(seen: Seen) -> t.Iterator[Hit]:
-    if not seen.driver and seen.pci and seen.kernel and seen.kernel not in seen.module_kernels:
+    if not seen.driver and seen.pci and seen.has_module_folder and seen.kernel not in seen.module_kernels:
         others = ", ".join(seen.module_kernels) or "no kernel"
         # Without any module the driver may as well never have been installed.
         yield Hit(

@@ -78,6 +78,7 @@ def kernel_driver(system: System, seen: Seen) -> None:
     if seen.driver:
         _information(system, seen)
     elif seen.pci:
+        seen.has_module_folder = system.names(f"/lib/modules/{seen.kernel}") is not None
         seen.module_kernels = [name for name in system.names("/lib/modules") or [] if _module(system, name)]
         module = _module(system, seen.kernel)
         if seen.secure_boot and module:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import typing as t
 from pathlib import Path
 
@@ -128,6 +129,12 @@ PLAYS = [
     Play("driver_library_missing", arrange=smi(texts.NO_LIBRARY, 12)),
     Play("driver_library_missing", Machine(library=None), confidence="likely", note="no nvidia-smi at all"),
     Play("driver_not_communicating", driver_not_loaded(), NOT_LOADED),
+    Play(
+        "driver_not_communicating",
+        driver_not_loaded(gpus=UNBOUND),
+        all_of(NOT_LOADED, lambda root: shutil.rmtree(root / "lib")),
+        note="in a container without modules",
+    ),
     Play(
         "other_driver_bound",
         driver_not_loaded(gpus=(Gpu(0, driver="nouveau"),)),
