@@ -208,6 +208,21 @@ def test_a_driver_that_does_not_work_is_pending_with_its_remedy(evaluate: Evalua
     assert "the kernel module nvidia is not loaded. Install the driver." in sentence
 
 
+@pytest.mark.parametrize(
+    ("platform", "nvml", "works"),
+    [
+        ("bare_metal", "ok", True),
+        ("bare_metal", "degraded", True),
+        ("bare_metal", "broken", False),
+        ("bare_metal", "unknown", False),
+        ("bare_metal", "skipped", False),
+        ("jetson", "skipped", True),
+    ],
+)
+def test_the_driver_works_where_nvidia_smi_does(evaluate: Evaluate, platform: str, nvml: str, works: bool) -> None:
+    assert evaluate("driver_works", seen=seen(platform=platform, layers={"nvml": nvml})) is works
+
+
 def test_a_specification_that_is_not_written_is_pending(evaluate: Evaluate) -> None:
     finding = {"layer": "cdi", "severity": "warning", "message": "no CDI specification names a GPU"}
     look = seen(layers={"cdi": "degraded"}, findings=[finding], container={"method": "gpus"})
