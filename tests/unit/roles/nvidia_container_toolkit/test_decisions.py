@@ -269,6 +269,9 @@ def test_an_engine_that_others_start_is_no_obstacle(evaluate: Evaluate) -> None:
     assert evaluate("obstacles", host=stopped, docker_service_manager="none") == []
     assert evaluate("obstacles", host=stopped, ansible_check_mode=True) == []
     assert evaluate("obstacles") == []
+    unproven = seen(layers={"container": "skipped"})
+    (sentence,) = evaluate("pending", host=stopped, seen=unproven, docker_service_manager="none")
+    assert "left to others" in sentence
 
 
 def test_predecessors_are_named_until_they_may_go(evaluate: Evaluate) -> None:
