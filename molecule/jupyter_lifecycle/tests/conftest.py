@@ -22,12 +22,17 @@ Play = Callable[..., str]
 def play() -> Play:
     """Apply a role to a machine, see it succeed or fail as expected, and return what Ansible said."""
 
-    def play(role: str, machine: str, succeeds: bool = True, **variables: Any) -> str:
-        given = json.dumps({"role": role, "machine": machine, **variables})
+    def play(role: str, machine: str, succeeds: bool = True, entry: str = "main", **variables: Any) -> str:
+        given = json.dumps({"role": role, "entry": entry, "machine": machine, **variables})
         done = subprocess.run(
             ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], PLAYBOOK, "-e", given],
             cwd=os.environ["MOLECULE_PROJECT_DIRECTORY"],
-            env={**os.environ, "ANSIBLE_CONFIG": os.environ["MOLECULE_EPHEMERAL_DIRECTORY"] + "/ansible.cfg"},
+            env={
+                **os.environ,
+                "ANSIBLE_CONFIG": os.environ["MOLECULE_EPHEMERAL_DIRECTORY"] + "/ansible.cfg",
+                "ANSIBLE_FORCE_COLOR": "0",
+                "ANSIBLE_NOCOLOR": "1",
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
