@@ -144,7 +144,8 @@ def uvm_missing(seen: Seen) -> t.Iterator[Hit]:
     if not seen.driver or seen.is_tegra:
         return
     node = _is_node(seen, "/dev/nvidia-uvm", seen.majors.get("nvidia-uvm"))
-    if not node or "nvidia_uvm" not in seen.modules:
+    # Its registered number tells, too: where this is a container, /proc/modules may be hidden.
+    if not node or ("nvidia_uvm" not in seen.modules and "nvidia-uvm" not in seen.majors):
         unknown = any("cuda:999" in one.answer.errors for one in seen.frameworks)
         what = "/dev/nvidia-uvm is missing" if not node else "the module nvidia_uvm is not loaded"
         # On the host itself the first program that needs it loads it.

@@ -145,6 +145,13 @@ def test_blocked(build: Build, look_at: Look) -> None:
     assert result["layers"][-1]["reason"] == "no GPU works on the host"
 
 
+def test_without_a_list_of_modules(build: Build, look_at: Look) -> None:
+    """As in a container; the number that nvidia_uvm has registered shows that it is loaded."""
+    root = build(Machine())
+    (root / "proc/modules").unlink()
+    assert "uvm_missing" not in {finding["id"] for finding in look_at(root)["findings"]}
+
+
 def test_without_docker(build: Build, look_at: Look) -> None:
     result = look_at(build(Machine()), image="keras:gpu", frameworks=["tensorflow"])
     assert result["status"] == "unknown"
