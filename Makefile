@@ -9,7 +9,7 @@ setup := molecule/resources/setup.sh
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-url demo-ssh demo-down test test-fast molecule bench docs lock clean
+.PHONY: help venv demo demo-url demo-ssh demo-down test test-fast test-gpu molecule bench screenshot docs lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -42,11 +42,17 @@ test: $(VENV)/.tests ## Run everything: lint, units, sanity, molecule scenarios,
 test-fast: $(VENV)/.tests ## Run what needs no containers, within a minute
 	@$(BIN)/python -m pytest -m "not slow" -n 2
 
+test-gpu: $(VENV)/.tests ## Run what needs a real NVIDIA GPU, on a machine that has one
+	@$(BIN)/python -m pytest -m gpu tests/gpu
+
 molecule: $(VENV)/.tests ## Run one scenario: make molecule SCENARIO=docker_upstream
 	@$(BIN)/molecule test -s $(SCENARIO)
 
 bench: $(VENV)/.tests ## Measure, and write docs/benchmarks.md
 	@$(BIN)/python tests/bench/bench.py
+
+screenshot: $(VENV)/.tests ## Take the README's picture of the demo's notebook, which must be up
+	@$(BIN)/python tests/e2e/notebook.py "$$(sh molecule/resources/demo.sh url)" docs/images/notebook.png
 
 docs: $(VENV)/.tests ## Write the generated parts of the docs
 	@$(BIN)/python docs/generate.py

@@ -13,7 +13,10 @@ import pytest
 
 SCENARIOS = sorted(path.parent.name for path in (Path(__file__).parents[2] / "molecule").glob("*/molecule.yml"))
 # A controller's mirror has its own distribution only.
-NEEDS_DEBIAN = {"docker_upstream": "its archive is repacked from Debian 13's engine"}
+NEEDS_DEBIAN = {
+    "docker_upstream": "its archive is repacked from Debian 13's engine",
+    "gpu": "it has machines of Debian 12 and 13, and NVIDIA's own packages of Debian non-free",
+}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
