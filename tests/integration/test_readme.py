@@ -17,10 +17,12 @@ import re
 import shlex
 import subprocess
 import urllib.request
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.gpulab.workstation.tests.e2e import notebook
 
 ROOT = Path(__file__).parents[2]
 RESOURCES = ROOT / "molecule" / "resources"
@@ -54,6 +56,15 @@ def test_every_block_says_where_it_is_run() -> None:
     assert not unmarked, f"say where these are run, with one of {sorted(PLACES)}: {unmarked}"
 
 
+def opens_in_a_browser(url: str) -> None:
+    if reason := notebook.why_not():
+        warnings.warn(f"The demo was not opened in a browser: {reason}.", stacklevel=2)
+        return
+    printed = notebook.try_out(url, notebook.ARTEFACTS, notebook.ARTEFACTS / "notebook.png")
+    lock = (ROOT / "roles/keras_image/files/requirements/cpu.txt").read_text()
+    assert f"\nkeras=={printed} " in lock, f"the cell printed {printed!r}, and the image's lock has another Keras"
+
+
 def test_controller_commands(run: Run) -> None:
     """The demo, as the README has it, and once more: the second run changes nothing."""
     demo, demo_url, demo_down = (command for command in commands("controller") if not command.startswith("git clone"))
@@ -77,6 +88,7 @@ def test_controller_commands(run: Run) -> None:
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(request, timeout=20) as answer:
             assert "kernels" in json.load(answer)
+        opens_in_a_browser(printed[0])
     finally:
         demo_run("readme-demo-down", shlex.split(demo_down))
     if subprocess.run(["docker", "version"], capture_output=True, check=False).returncode:
