@@ -111,6 +111,12 @@ instances:
       description: What a restart would destroy. A reason each.
       type: list
       elements: str
+    proven:
+      description: Whether a cell has run in its container since that was started, as far as the role has noted it.
+      type: bool
+    container:
+      description: The ID of its container. Empty where none runs.
+      type: str
     failed:
       description: >-
         Why what is configured was given up for what ran before, and is not tried again by itself. Empty where it was

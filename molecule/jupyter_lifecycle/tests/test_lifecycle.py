@@ -161,6 +161,14 @@ def test_version_that_does_not_become_healthy_is_rolled_back(host: Host, noteboo
     assert notebook.inspect()["Config"]["Image"] == "keras:next"
 
 
+def test_version_that_never_answers_is_rolled_back(host: Host, notebook: Notebook, jupyter: Any) -> None:
+    host.check_output('printf \'FROM keras:cpu\\nCMD ["sleep", "900"]\\n\' | docker build --quiet --tag keras:silent -')
+    said = jupyter(succeeds=False, jupyter_image="keras:silent", jupyter_start_timeout=8)
+    assert "did not answer within 8 seconds" in said
+    assert "runs what it ran before" in said
+    assert notebook.inspect()["Config"]["Image"] == "keras:next"
+
+
 def test_upgrade_can_be_forced(notebook: Notebook, jupyter: Any) -> None:
     kernel = notebook.start_cell(SLEEP)
     jupyter(jupyter_restart="always")
@@ -285,8 +293,11 @@ def test_token_is_nowhere_it_should_not_be(host: Host, notebook: Notebook, kept:
     assert len(token) >= 40
     assert token not in json.dumps(notebook.inspect())
     assert token not in host.check_output("journalctl --no-pager")
-    found = host.run("grep -rl -f %s /proc/[0-9]*/cmdline /proc/[0-9]*/environ", notebook.token_path).stdout
-    assert found == ""
+    notebook.request("/api/kernels", "POST")
+    # Processes come and go, so grep's exit status says little; that it sees them at all is seen by a decoy.
+    processes = "/proc/[0-9]*/cmdline /proc/[0-9]*/environ"
+    assert host.run(f"grep -al {notebook.container} {processes}").stdout
+    assert host.run(f"grep -al -f %s {processes}", notebook.token_path).stdout == ""
     places = host.run("grep -rl -f %s /etc /var/lib/gpulab /home", notebook.token_path).stdout.split()
     assert places == [notebook.token_path]
     assert notebook.request("/api/status", token="0" * 48)[0] == 403

@@ -7,7 +7,8 @@
     jupyter-supervisor run NAME        the main process of jupyter-NAME.service
     jupyter-supervisor status NAME...  whether it answers, is what is configured, and is at work (prints JSON)
     jupyter-supervisor backup NAME     the process of jupyter-backup-NAME.service
-    jupyter-supervisor remove NAME     take away what was made for an instance; the user's files stay
+    jupyter-supervisor restart NAME    restart it, unless somebody is at work in it; `restart NAME force` in any case
+    jupyter-supervisor remove NAME     take away what was made for it, in the same way; the user's files stay
 
 A foreground `docker run` ends with the engine's connection, and its unit with it. So the container is started
 detached, and this process waits for its end. Where the engine goes away, it waits for the engine, then looks again.
@@ -19,6 +20,7 @@ import json
 import sys
 
 from .backup import back_up
+from .control import restart
 from .errors import OperatorError
 from .journal import say
 from .removal import remove
@@ -37,8 +39,8 @@ def main(arguments: list[str]) -> int:
         if command == "backup" and len(rest) == 1:
             back_up(rest[0])
             return 0
-        if command == "remove" and len(rest) == 1:
-            remove(rest[0])
+        if command in ("restart", "remove") and rest and rest[1:] in ([], ["force"]):
+            {"restart": restart, "remove": remove}[command](rest[0], force=len(rest) == 2)
             return 0
     except OperatorError as failure:
         say(str(failure), sys.stderr)

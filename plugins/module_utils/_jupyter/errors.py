@@ -13,6 +13,10 @@ class OperatorError(Exception):
     """What was found and what to do about it, for the operator."""
 
 
+class UnhealthyError(OperatorError):
+    """The server in a new container ended, or did not answer."""
+
+
 class EngineError(OperatorError):
     """The engine refused, or did not answer."""
 

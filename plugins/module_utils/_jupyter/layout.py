@@ -10,6 +10,7 @@ from pathlib import Path
 
 CONFIG = Path("/etc/gpulab/jupyter")
 STATE = Path("/var/lib/gpulab/jupyter")
+UNITS = Path("/etc/systemd/system")
 PROC = Path("/proc")
 
 HOME_INSIDE = "/home/keras"

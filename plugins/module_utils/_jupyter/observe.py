@@ -28,7 +28,7 @@ def observe(names: list[str] | None, probe: str, devices: str, timeout: float) -
             # One that is not there was named by mistake; one whose settings are broken is to be reported.
             if name not in configured():
                 raise
-            seen = {**blank(name), "health": str(error)}
+            seen = {**blank(name), "health": str(error), "busy": [f"it cannot be asked what runs in it ({error})"]}
         seen["backup"] = backup_status(name)
         if probe == "kernel":
             seen["kernel"] = probe_kernel(f"jupyter-{name}", devices, timeout)

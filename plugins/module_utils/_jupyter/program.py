@@ -24,6 +24,7 @@ PARTS = (
     "certificate",
     "cli",
     "container",
+    "control",
     "directories",
     "engine",
     "errors",

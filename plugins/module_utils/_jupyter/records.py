@@ -62,6 +62,11 @@ def was_healthy(settings: Settings, identity: str) -> bool:
     return bool(read(settings, "healthy").get("container") == identity)
 
 
+def is_proven(settings: Settings, identity: str) -> bool:
+    """Whether a cell has run in this very container. The role notes it."""
+    return bool(read(settings, "proven").get("container") == identity)
+
+
 def last_healthy(settings: Settings) -> Version | None:
     record = read(settings, "healthy")
     try:
@@ -74,11 +79,14 @@ def last_healthy(settings: Settings) -> Version | None:
         return None
 
 
-def note_failed(version: Version, reason: str) -> None:
-    write(version.settings, "failed", {"version": version.name, "reason": reason})
+def note_failed(version: Version, reason: str, is_final: bool) -> None:
+    """Final where the server itself ended or did not answer, and not what it needs of the machine."""
+    write(version.settings, "failed", {"version": version.name, "reason": reason, "is_final": is_final})
 
 
-def why_failed(version: Version) -> str:
+def why_failed(version: Version, only_final: bool = False) -> str:
     """Why this version was given up. Empty where it was not."""
     record = read(version.settings, "failed")
-    return str(record.get("reason", "")) if record.get("version") == version.name else ""
+    if record.get("version") != version.name or (only_final and not record.get("is_final", True)):
+        return ""
+    return str(record.get("reason", ""))

@@ -10,12 +10,19 @@ import contextlib
 
 from . import layout
 from .container import labels
+from .control import is_left_alone, systemctl
 from .engine import Engine
 from .errors import OperatorError
+from .journal import say
 
 
-def remove(name: str) -> None:
-    """Takes away container, network, token and settings. The unit must be stopped before."""
+def remove(name: str, force: bool) -> None:
+    """Takes away unit, container, network, token and settings, unless somebody is at work."""
+    if is_left_alone(name, force):
+        return
+    unit = layout.UNITS / f"jupyter-{name}.service"
+    if unit.exists():
+        systemctl("disable", "--now", unit.name)
     engine, container_name = Engine(), f"jupyter-{name}"
     container = engine.inspect("container", container_name)
     if container and labels(container).get(layout.LABEL_INSTANCE) == name:
@@ -28,11 +35,14 @@ def remove(name: str) -> None:
     # Named, because what else lies there is the user's: the home, and what keeps a backup readable.
     certificates = [f"{tls}_{file}.pem" for tls in ("files", "generated") for file in ("certificate", "private_key")]
     ours = {
-        layout.CONFIG / name: ("settings.json", "token", *certificates),
-        layout.STATE / name: ("passwd", "group", "healthy.json", "failed.json", layout.SERVER_CONFIG),
+        layout.STATE / name: ("passwd", "group", "healthy.json", "failed.json", "proven.json", layout.SERVER_CONFIG),
+        # The settings last: by them, a removal that was broken off is found again.
+        layout.CONFIG / name: ("token", *certificates, "settings.json"),
     }
+    unit.unlink(missing_ok=True)
     for directory, files in ours.items():
         for file in files:
             (directory / file).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             directory.rmdir()
+    say(f"Instance {name} was removed. The files of its user are where they were.")

@@ -14,7 +14,7 @@ from .certificate import public_url, why_outdated
 from .container import endpoint, labels, published, settings_hash
 from .engine import Engine
 from .errors import OperatorError
-from .records import Version, was_healthy, why_failed
+from .records import Version, is_proven, was_healthy, why_failed
 from .server import Endpoint, NoAnswerError, ask_busy, request, version_at
 from .settings import Settings, find_account, load_settings
 
@@ -23,6 +23,7 @@ def blank(name: str) -> dict[str, t.Any]:
     """Of an instance of which only the name is known."""
     return {
         "name": name,
+        "container": "",
         "url": "",
         "fingerprint": "",
         "show_token": "",
@@ -32,6 +33,7 @@ def blank(name: str) -> dict[str, t.Any]:
         "differs": [],
         "busy": [],
         "failed": "",
+        "proven": False,
         "pending": "",
     }
 
@@ -48,15 +50,19 @@ def status(name: str, timeout: float | None = None) -> dict[str, t.Any]:
         if container is None or not container["State"]["Running"]:
             result["health"] = f"its container is {container['State']['Status'] if container else 'not there'}"
             return result
+        result["container"] = container["Id"]
         server = endpoint(container)
         url = public_url(settings, server.url.partition(":")[0], *published(container))
         result.update(url=f"{url}/lab", fingerprint=server.fingerprint)
         wanted = Version(settings, engine.image_id(settings.image))
         result["differs"] = differences(wanted, container)
         result["failed"] = why_failed(wanted) if result["differs"] else ""
+        result["proven"] = is_proven(settings, container["Id"])
         answer(settings, container, server, result)
     except OperatorError as error:
         result["health"] = str(error)
+        # What cannot be asked may be somebody's training.
+        result["busy"] = [f"it cannot be asked what runs in it ({error})"]
     if result["differs"] and not result["failed"]:
         because = f", because {', '.join(result['busy'])}" if result["busy"] else ""
         result["pending"] = f"Instance {name} runs with {' and '.join(result['differs'])}{because}."

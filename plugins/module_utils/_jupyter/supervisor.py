@@ -18,7 +18,7 @@ from . import layout
 from .certificate import prepare_certificate, read_certificate
 from .container import container_options, endpoint, labels, settings_hash
 from .engine import Engine, refuse_to_wake_engine
-from .errors import EngineError, OperatorError
+from .errors import EngineError, OperatorError, UnhealthyError
 from .files import prepare
 from .gpus import choose
 from .journal import say
@@ -98,18 +98,21 @@ class Supervisor:
         wanted, previous = self.wanted(), last_healthy(self.settings)
         if previous is None or previous.name == wanted.name:
             return self.start(wanted)
-        reason = why_failed(wanted)
+        reason, is_final = why_failed(wanted, only_final=True), True
         if not reason:
             try:
                 return self.start(wanted)
             except OperatorError as error:
                 # An engine that went away meanwhile says nothing about a version.
                 self.engine.version()
-                reason = f"{error}{self.last_words()}"
-                note_failed(wanted, reason)
+                is_final = isinstance(error, UnhealthyError)
+                reason = f"{error}{self.last_words() if is_final else ''}"
         say(f"What is configured did not become healthy: {reason}")
         say("Rolling back to what ran before.")
-        return self.start(previous)
+        identity = self.start(previous)
+        # Only now, because what keeps both from starting is the machine's fault.
+        note_failed(wanted, reason, is_final)
+        return identity
 
     def start(self, version: Version) -> str:
         """Returns when the server in the new container has answered."""
@@ -161,14 +164,14 @@ class Supervisor:
         while True:
             container = self.engine.inspect("container", identity)
             if container is None or not container["State"]["Running"]:
-                raise OperatorError(self.obituary(container))
+                raise UnhealthyError(self.obituary(container))
             server = endpoint(container)
             try:
                 answer = version_at(server)
             except NoAnswerError as error:
                 if time.monotonic() > deadline:
                     self.stop()
-                    raise OperatorError(
+                    raise UnhealthyError(
                         f"The container is stopped, because {server.url}/api did not answer within "
                         f"{self.settings.start_timeout} seconds ({error}). jupyter_start_timeout gives it more time."
                     ) from None
@@ -207,6 +210,7 @@ class Supervisor:
         return f" The last that it said:\n{lines}" if lines else ""
 
     def stop(self) -> None:
+        refuse_to_wake_engine()
         self.engine.call("stop", "-t", str(self.settings.stop_timeout), self.settings.container)
 
 
@@ -223,7 +227,11 @@ def environment_file(environment: dict[str, str]) -> t.Iterator[int]:
 
 def run(name: str) -> int:
     def interrupt(number: int, _frame: t.Any) -> None:
-        raise Reloaded if number == signal.SIGHUP else Stopped
+        if number == signal.SIGHUP:
+            # Until the next program listens: systemd takes a death by SIGHUP for a wish to stop the container.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            raise Reloaded
+        raise Stopped
 
     supervisor = Supervisor(load_settings(name), Engine())
     try:
@@ -235,5 +243,7 @@ def run(name: str) -> int:
     except Stopped:
         # systemd does not run ExecStop for a unit that is still starting.
         if not supervisor.is_ready:
-            supervisor.stop()
+            # Without an engine, or a container yet, there is nothing to stop.
+            with contextlib.suppress(EngineError):
+                supervisor.stop()
         return 0

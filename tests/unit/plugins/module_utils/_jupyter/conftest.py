@@ -127,6 +127,7 @@ class Docker:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(layout, "CONFIG", tmp_path / "etc")
     monkeypatch.setattr(layout, "STATE", tmp_path / "var")
+    monkeypatch.setattr(layout, "UNITS", tmp_path / "units")
     return tmp_path
 
 

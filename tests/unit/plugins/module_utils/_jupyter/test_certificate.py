@@ -446,7 +446,7 @@ def test_strict_clients_accept_the_generated_certificate(tls_settings: Settings)
 def test_removal_takes_keys_away(docker: Docker, make_settings: MakeSettings) -> None:
     settings = make_settings(tls="generated")
     start(settings)
-    remove(settings.name)
+    remove(settings.name, force=False)
     assert not settings.certificate_file.parent.exists()
     assert [path.name for path in settings.state.iterdir()] == ["home"]
 

@@ -95,7 +95,9 @@ def test_status_of_a_healthy_instance(settings: Settings) -> None:
         "refuses_wrong_token": True,
         "differs": [],
         "busy": [],
+        "container": "c" * 64,
         "failed": "",
+        "proven": False,
         "pending": "",
     }
 

@@ -343,6 +343,43 @@ def test_rolls_back_to_what_an_older_version_of_the_program_started(
     assert docker.commands("run")[-1][-1] == "sha256:one"
 
 
+def test_does_not_blame_a_version_for_the_machine(
+    docker: Docker, server: Server, make_settings: MakeSettings, start: Start, machine: Path
+) -> None:
+    """A file system that comes late keeps a version from starting, and is no reason never to try it again."""
+    settings = make_settings(port=server.port)
+    unit = start()
+    unit.await_line("READY=1")
+    docker.end(0)
+    unit.end()
+    (machine / "late").touch()
+    make_settings(port=server.port, workdir=str(machine / "late"))
+    unit = start()
+    unit.await_line("READY=1")
+    assert "late" in status("keras")["failed"]
+    docker.end(0)
+    assert "Rolling back" in unit.end()[1]
+    (machine / "late").unlink()
+    unit = start()
+    unit.await_line("READY=1")
+    assert status("keras")["failed"] == ""
+    assert not (settings.state / "failed.json").exists()
+
+
+def test_many_reloads_at_once_cost_nothing(
+    docker: Docker, server: Server, make_settings: MakeSettings, start: Start
+) -> None:
+    make_settings(port=server.port)
+    unit = start()
+    unit.await_line("READY=1")
+    for _time in range(20):
+        unit.process.send_signal(signal.SIGHUP)
+        time.sleep(0.01)
+    unit.await_line("READY=1")
+    assert unit.process.poll() is None
+    assert not docker.commands("stop", "rm")
+
+
 def test_does_not_blame_a_version_for_the_engine(
     docker: Docker, server: Server, make_settings: MakeSettings, start: Start
 ) -> None:
