@@ -53,7 +53,7 @@ def measure() -> dict[str, float]:
 def time_of(command: list[str]) -> float:
     """The median of some runs."""
     seconds = []
-    for _ in range(ROUNDS):
+    for _round in range(ROUNDS):
         begin = time.monotonic()
         done = subprocess.run(
             command, env={**os.environ, "PYTHONPATH": str(ROOT / "collections")}, capture_output=True, check=True

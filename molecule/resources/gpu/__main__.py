@@ -19,7 +19,7 @@ from .machine import Gpu, Machine, cdi_spec
 def machine_of(settings: dict[str, t.Any]) -> Machine:
     """The machine with these fields changed; `gpus` is a number, or a list of fields for each."""
     gpus = settings.pop("gpus", 2)
-    each = [{} for _ in range(gpus)] if isinstance(gpus, int) else gpus
+    each = [{} for _gpu in range(gpus)] if isinstance(gpus, int) else gpus
     made = tuple(Gpu(**{"index": index, **fields}) for index, fields in enumerate(each))
     return dataclasses.replace(Machine(gpus=made), **settings)
 

@@ -24,10 +24,15 @@ package() {
     rm -r "${work:?}/$name"
 }
 
-# program PACKAGE NAME: takes one of files/ along.
+# program PACKAGE NAME: takes one of files/ along. Python's have a module's name there, and no first line of a program.
 program() {
     mkdir -p "$work/$1/usr/bin"
-    sed "s/@VERSION@/$version/" "$files/$2" >"$work/$1/usr/bin/$2"
+    module=$files/$(echo "$2" | tr - _).py
+    if [ -f "$module" ]; then
+        { echo '#!/usr/bin/python3'; cat "$module"; } >"$work/$1/usr/bin/$2"
+    else
+        sed "s/@VERSION@/$version/" "$files/$2" >"$work/$1/usr/bin/$2"
+    fi
     chmod 0755 "$work/$1/usr/bin/$2"
 }
 

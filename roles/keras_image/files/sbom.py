@@ -44,7 +44,8 @@ def python_component(description: metadata.PackageMetadata) -> Component:
     name, version = description["Name"], description["Version"]
     purl = f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{quote(version, safe='')}"
     component = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
-    return component | ({"licenses": found} if (found := python_licenses(description)) else {})
+    found = python_licenses(description)
+    return component | ({"licenses": found} if found else {})
 
 
 def debian_licenses(copyright_file: str) -> list[dict[str, Any]]:

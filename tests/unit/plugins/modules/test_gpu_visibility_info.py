@@ -40,7 +40,7 @@ def test_as_documented(ask: Ask, tmp_path: Path, check_mode: bool) -> None:
     assert result.pop("changed") is False
     assert set(result) - {"invocation"} == set(RETURNED)
     for key in ("driver", "layers", "findings", "gpus"):
-        (first, *_) = result[key] if isinstance(result[key], list) else [result[key]]
+        first = result[key][0] if isinstance(result[key], list) else result[key]
         assert set(first) == set(RETURNED[key]["contains"])
     for key in ("toolkit", "cdi", "docker", "container", "counts"):
         assert set(result[key]) == set(RETURNED[key]["sample"])

@@ -90,7 +90,7 @@ PARSERS: list[t.Callable[[str], t.Any]] = [
 def damaged(draw: st.DrawFn) -> str:
     """Real text with pieces cut out, doubled, swapped, or replaced by anything."""
     text = draw(st.sampled_from(SAMPLES))
-    for _ in range(draw(st.integers(0, 4))):
+    for _cut in range(draw(st.integers(0, 4))):
         start = draw(st.integers(0, len(text)))
         end = draw(st.integers(start, min(len(text), start + 40)))
         piece = draw(

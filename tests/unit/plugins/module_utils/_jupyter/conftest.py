@@ -23,6 +23,8 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settin
     load_settings,
 )
 
+# The stand-ins are not for a target's own Python, for which ansible-test takes what is below plugins/module_utils.
+PROGRAMS = Path(__file__).parents[3] / "programs"
 TOKEN = "a" * 48
 MakeSettings = t.Callable[..., Settings]
 
@@ -136,7 +138,7 @@ def docker(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
     directory = machine / "bin"
     directory.mkdir()
     command = directory / "docker"
-    command.write_text(f"#!{sys.executable}\n{(Path(__file__).parent / 'fixtures' / 'docker.py').read_text()}")
+    command.write_text(f"#!{sys.executable}\n{(PROGRAMS / 'docker.py').read_text()}")
     systemctl = directory / "systemctl"
     systemctl.write_text('#!/bin/sh\necho LoadState=loaded\necho UnitFileState=enabled\ncat "${0%/*}/unit"\n')
     command.chmod(0o755)
@@ -172,7 +174,7 @@ class Restic:
 @pytest.fixture
 def restic(docker: Docker, machine: Path, monkeypatch: pytest.MonkeyPatch) -> Restic:
     command = docker.directory / "restic"
-    command.write_text(f"#!{sys.executable}\n{(Path(__file__).parent / 'fixtures' / 'restic.py').read_text()}")
+    command.write_text(f"#!{sys.executable}\n{(PROGRAMS / 'restic.py').read_text()}")
     analyze = docker.directory / "systemd-analyze"
     analyze.write_text('#!/bin/sh\ncat "${0%/*}/calendar"\n')
     command.chmod(0o755)

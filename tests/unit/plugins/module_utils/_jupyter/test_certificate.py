@@ -160,7 +160,10 @@ def test_generated_pair(make_settings: MakeSettings) -> None:
     ], "nothing of the making is left"
     assert start(settings).read_bytes() == first, "a second start must not change what people compared"
     text = subprocess.run(
-        ["openssl", "x509", "-noout", "-text", "-in", settings.certificate_file], capture_output=True, text=True
+        ["openssl", "x509", "-noout", "-text", "-in", settings.certificate_file],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     assert "CA:FALSE" in text
     assert "TLS Web Server Authentication" in text
@@ -405,6 +408,7 @@ def test_status_by_tls(tls_settings: Settings) -> None:
         ["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in", tls_settings.certificate_file],
         capture_output=True,
         text=True,
+        check=True,
     ).stdout
     assert shown.strip().endswith(f"={found['fingerprint']}")
 
