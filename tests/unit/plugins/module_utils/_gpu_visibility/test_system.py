@@ -58,7 +58,7 @@ def test_hanging_with_children(system: System, tmp_path: Path) -> None:
 
 
 def test_child_that_outlives_it(system: System, tmp_path: Path) -> None:
-    program(tmp_path, "sleep 30 &", "echo done")
+    program(tmp_path, "sleep 60 &", "echo done")
     begin = time.monotonic()
     assert system.run("tool").stdout == "done\n"
     assert time.monotonic() - begin < 40, "it waited for the sleep of the child"
