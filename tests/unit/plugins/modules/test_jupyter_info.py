@@ -57,7 +57,10 @@ def test_wrong_arguments(given: dict[str, t.Any], expected: str, run: Run) -> No
 
 
 def test_host_without_notebooks(run: Run) -> None:
-    assert run() == {"changed": False, "instances": [], "invocation": run()["invocation"]}
+    result = run()
+    # Newer versions of ansible-core leave it to the controller.
+    result.pop("invocation", None)
+    assert result == {"changed": False, "instances": []}
 
 
 @pytest.mark.parametrize("check", [True, False])
