@@ -33,6 +33,16 @@ options:
       - Whether an address that others can reach may be used without TLS.
     type: bool
     default: false
+  allow_docker_users:
+    description:
+      - Whether a user who may use Docker Engine, which equals being root, may have a notebook beside other users'.
+    type: bool
+    default: false
+  share_gpus:
+    description:
+      - Whether several instances may name the same GPU.
+    type: bool
+    default: false
 seealso:
   - module: gpulab.workstation.jupyter_info
 author:
@@ -90,6 +100,12 @@ missing_users:
   returned: success
   type: list
   elements: str
+gpus:
+  description: >-
+    The GPUs of each instance. Where C(gpus) is V(auto), what was chosen; an instance keeps what it had. Empty for none.
+  returned: success
+  type: dict
+  sample: {"ada": ["GPU-5d9e1a3e-0000-4000-8000-000000000001"], "keras": []}
 missing_directories:
   description: Directories of settings that are to be made.
   returned: success
@@ -121,11 +137,13 @@ def main() -> None:
         argument_spec={
             "instances": {"type": "list", "elements": "dict", "required": True},
             "allow_plain_http": {"type": "bool", "default": False},
+            "allow_docker_users": {"type": "bool", "default": False},
+            "share_gpus": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     try:
-        module.exit_json(changed=False, **preflight(module.params["instances"], module.params["allow_plain_http"]))
+        module.exit_json(changed=False, **preflight(**module.params))
     except OperatorError as error:
         module.fail_json(msg=str(error))
 

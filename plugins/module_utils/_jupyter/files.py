@@ -85,7 +85,8 @@ def prepare(settings: Settings, account: Account) -> None:
     for directory in settings.directories(account).values():
         try:
             run_as(account, functools.partial(check_usable, directory))
-            run_as(account, functools.partial(os.makedirs, directory, exist_ok=True))
+            # Nobody else's, where it is new: what is there may be shared on purpose.
+            run_as(account, functools.partial(os.makedirs, directory, mode=0o700, exist_ok=True))
             check_reachable(directory)
         except (OperatorError, OSError) as error:
             raise OperatorError(f"{account.name} cannot use the directory {directory}: {error}.") from error

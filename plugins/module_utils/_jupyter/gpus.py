@@ -24,10 +24,13 @@ IDENTIFIER = re.compile(r"all|\d+(:\d+)?|(GPU|MIG)-[0-9A-Za-z/-]+")
 METHODS = ("cdi", "gpus", "runtime")
 HOOK = "nvidia-container-runtime-hook"
 CDI_KIND = "nvidia.com/gpu"
+ALL = ("all",)
+# Left open: the role's preflight decides it, and settings.json has what it decided.
+AUTO = ("auto",)
 
 
 def parse(wanted: t.Any) -> tuple[str, ...]:
-    """From `none`, `all`, one identifier, several with commas between them, or a list."""
+    """From `none`, `all`, `auto`, one identifier, several with commas between them, or a list."""
     listed = wanted if isinstance(wanted, (list, tuple)) else str(wanted).split(",")
     identifiers = tuple(str(item).strip() for item in listed)
     return () if identifiers in ((), ("",), ("none",)) else identifiers
@@ -35,10 +38,13 @@ def parse(wanted: t.Any) -> tuple[str, ...]:
 
 def problem(gpus: tuple[str, ...]) -> str:
     """What is wrong with the list itself."""
+    if gpus == AUTO:
+        return ""
     odd = [item for item in gpus if not IDENTIFIER.fullmatch(item)]
     if odd:
         return (
-            f"{', '.join(odd)} is no GPU: write all, none, indices such as 0, or UUIDs as `nvidia-smi -L` prints them"
+            f"{', '.join(odd)} is no GPU: write auto, all, none, indices such as 0, or UUIDs as `nvidia-smi -L` prints "
+            f"them"
         )
     if "all" in gpus and len(gpus) > 1:
         return "all and single GPUs exclude each other"

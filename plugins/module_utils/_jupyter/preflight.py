@@ -9,14 +9,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import grp
 import ipaddress
 import os
+import pwd
 import re
 import shutil
 import socket
 import typing as t
 from pathlib import Path
 
+from .._gpu_visibility.parsers import smi_list
+from .._gpu_visibility.system import System
 from . import gpus, layout
 from .backup_status import timers
 from .certificate import certificate_problems
@@ -25,12 +29,16 @@ from .directories import check_executable, check_reachable, check_room, check_us
 from .engine import Engine, unit_properties
 from .errors import EngineError, OperatorError
 from .files import run_as
-from .settings import Account, Settings, find_account, in_bytes, total_memory
+from .gpu_assignment import Device, assign, conflicts, devices_of, wants_gpus
+from .settings import Account, Settings, find_account, in_bytes, load_settings, total_memory
 
 # The role sets these itself, and a token in the environment shows in `docker inspect`.
 RESERVED_ENVIRONMENT = {"HOME", "JUPYTER_CONFIG_PATH", "JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE"}
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+ENGINE_SOCKET = Path("/run/docker.sock")
+# Seconds for nvidia-smi, which takes long on a machine with many GPUs and without persistence mode.
+SMI_TIMEOUT = 30.0
 
 
 def port_problem(address: str, port: int) -> str:
@@ -160,6 +168,65 @@ def directory_problems(instance: Settings, account: Account) -> list[str]:
     return problems
 
 
+def engine_users(socket_file: Path) -> set[str]:
+    """Who may use the engine, besides root. Its socket says which group that is."""
+    try:
+        group = grp.getgrgid(socket_file.stat().st_gid)
+    except (OSError, KeyError):
+        return set()
+    primary = {entry.pw_name for entry in pwd.getpwall() if entry.pw_gid == group.gr_gid}
+    return (primary | set(group.gr_mem)) - {"root"}
+
+
+def neighbour_problems(instances: list[Settings], allowed: set[str]) -> list[str]:
+    """Whom no file of another user is safe from: the engine mounts any file into a container of theirs."""
+    users = {instance.user for instance in instances}
+    if len(users) < 2:
+        return []
+    return [
+        f"{user} may use Docker Engine, which equals being root, and so could read the token and the files of "
+        f"everybody else who has a notebook on this machine. Take {user} out of docker_users and of the group that owns "
+        f"{ENGINE_SOCKET} (`gpasswd --delete {user} docker`), or accept it with jupyter_allow_docker_users."
+        for user in sorted(users & allowed)
+    ]
+
+
+def list_devices() -> list[Device]:
+    """The GPUs of this machine, in the driver's order; none where it does not answer."""
+    return devices_of(smi_list.parse(System(timeout=SMI_TIMEOUT).run("nvidia-smi", "-L").stdout).gpus)
+
+
+def recorded_gpus(name: str) -> tuple[str, ...]:
+    try:
+        return load_settings(name).gpus
+    except OperatorError:
+        return ()
+
+
+def settle_gpus(
+    wanted: list[Settings], images: dict[str, dict[str, t.Any] | None], engine: Engine, allow_shared: bool
+) -> tuple[list[Settings], list[str]]:
+    """The instances with their GPUs, and what is wrong with what they ask for."""
+    can = functools.lru_cache(maxsize=None)(lambda: bool(gpus.find_method(engine)))
+    open_to_gpus = [
+        instance
+        for instance in wanted
+        if instance.gpus not in ((), gpus.AUTO)
+        or (instance.gpus == gpus.AUTO and wants_gpus(images[instance.image]) and can())
+    ]
+    named = [instance for instance in open_to_gpus if instance.gpus != gpus.AUTO]
+    if not open_to_gpus or (len(named) == len(open_to_gpus) == 1):
+        given = {instance.name: instance.gpus for instance in named}
+        problems = []
+    else:
+        devices = list_devices()
+        problems = [] if allow_shared else conflicts(named, devices)
+        given = assign(
+            open_to_gpus, devices, {instance.name: recorded_gpus(instance.name) for instance in open_to_gpus}
+        )
+    return [instance._replace(gpus=given.get(instance.name, ())) for instance in wanted], problems
+
+
 def unit_states(instances: list[Settings]) -> dict[str, list[str]]:
     """The names of instances by what is to be done about their units."""
     states: dict[str, list[str]] = {"active": [], "failed": [], "settled": [], "to_start": [], "to_stop": []}
@@ -181,7 +248,12 @@ def unit_states(instances: list[Settings]) -> dict[str, list[str]]:
     return {**states, "unlisted": sorted(found - listed)}
 
 
-def preflight(instances: list[dict[str, t.Any]], allow_plain_http: bool) -> dict[str, t.Any]:
+def preflight(
+    instances: list[dict[str, t.Any]],
+    allow_plain_http: bool,
+    allow_docker_users: bool = False,
+    share_gpus: bool = False,
+) -> dict[str, t.Any]:
     listed = [Settings.parse(instance) for instance in instances]
     problems = list_problems(listed, allow_plain_http)
     if not Path("/run/systemd/system").is_dir():
@@ -193,8 +265,14 @@ def preflight(instances: list[dict[str, t.Any]], allow_plain_http: bool) -> dict
     own_ports: dict[str, int] = {}
     missing_images: list[str] = []
     wanted = [instance for instance in listed if instance.enabled]
+    if not allow_docker_users:
+        problems += neighbour_problems(wanted, engine_users(ENGINE_SOCKET))
     try:
         engine.version()
+        images = {name: engine.inspect("image", name) for name in sorted({instance.image for instance in wanted})}
+        missing_images = [name for name, image in images.items() if image is None]
+        wanted, found = settle_gpus(wanted, images, engine, share_gpus)
+        problems += found
         for instance in wanted:
             container = engine.inspect("container", instance.container)
             if container and container["State"]["Running"] and layout.LABEL_INSTANCE in labels(container):
@@ -205,8 +283,6 @@ def preflight(instances: list[dict[str, t.Any]], allow_plain_http: bool) -> dict
                 raise
             except OperatorError as error:
                 problems.append(f"Instance {instance.name}: {error}")
-        images = {instance.image for instance in wanted}
-        missing_images = sorted(image for image in images if engine.inspect("image", image) is None)
     except EngineError as error:
         engine_error = str(error)
 
@@ -224,6 +300,7 @@ def preflight(instances: list[dict[str, t.Any]], allow_plain_http: bool) -> dict
         "engine_error": engine_error,
         "missing_images": missing_images,
         "missing_users": sorted(missing_users),
+        "gpus": {instance.name: list(instance.gpus) for instance in wanted},
         "missing_directories": [str(directory) for directory in directories if not directory.is_dir()],
         "units": unit_states(listed),
         "backups": {"timers": timers(), "restic": shutil.which("restic") or ""},

@@ -60,7 +60,7 @@ class Settings(t.NamedTuple):
     @classmethod
     def parse(cls, raw: dict[str, t.Any]) -> Settings:
         # Values that came through an inventory or the command line may be text.
-        kinds: dict[str, t.Callable[[t.Any], t.Any]] = {"enabled": bool, "port": int, "cpus": float}
+        kinds: dict[str, t.Callable[[t.Any], t.Any]] = {"enabled": as_bool, "port": int, "cpus": float}
         kinds["gpus"] = gpus.parse
         kinds["environment"] = lambda values: {str(key): str(value) for key, value in values.items()}
         numbers = ("pids_limit", "start_timeout", "stop_timeout", "idle_minutes", "cull_idle_minutes")
@@ -103,6 +103,11 @@ class Settings(t.NamedTuple):
             key: account.home + path[1:] if path == "~" or path.startswith("~/") else path
             for key, path in paths.items()
         }
+
+
+def as_bool(value: t.Any) -> bool:
+    """As Ansible's own `bool`, which the supervisor cannot import."""
+    return value if isinstance(value, bool) else str(value).strip().lower() in ("true", "yes", "on", "1", "y", "t")
 
 
 def load_settings(name: str) -> Settings:
