@@ -185,8 +185,8 @@ def neighbour_problems(instances: list[Settings], allowed: set[str]) -> list[str
         return []
     return [
         f"{user} may use Docker Engine, which equals being root, and so could read the token and the files of "
-        f"everybody else who has a notebook on this machine. Take {user} out of docker_users and of the group that owns "
-        f"{ENGINE_SOCKET} (`gpasswd --delete {user} docker`), or accept it with jupyter_allow_docker_users."
+        f"everybody else who has a notebook on this machine. Take {user} out of docker_users and of the group "
+        f"that owns {ENGINE_SOCKET} (`gpasswd --delete {user} docker`), or accept it with jupyter_allow_docker_users."
         for user in sorted(users & allowed)
     ]
 
