@@ -84,6 +84,15 @@ instances:
     name:
       description: The name of the instance.
       type: str
+    user:
+      description: Whose files it works on.
+      type: str
+    workdir:
+      description: The directory on the host that is C(/src) in its container.
+      type: str
+    image:
+      description: The image that it is configured to run.
+      type: str
     url:
       description: Where people open it, by a name that its certificate has. Without the token.
       type: str
@@ -169,6 +178,9 @@ instances:
           type: float
   sample:
     - name: keras
+      user: ada
+      workdir: /home/ada/notebooks
+      image: keras:cpu
       url: http://127.0.0.1:8888/lab
       fingerprint: ""
       show_token: sudo cat /etc/gpulab/jupyter/keras/token

@@ -8,6 +8,7 @@
     jupyter-supervisor status NAME...  whether it answers, is what is configured, and is at work (prints JSON)
     jupyter-supervisor backup NAME     the process of jupyter-backup-NAME.service
     jupyter-supervisor restart NAME    restart it, unless somebody is at work in it; `restart NAME force` in any case
+    jupyter-supervisor rollback NAME   go back to the image and settings before the present ones, in the same way
     jupyter-supervisor remove NAME     take away what was made for it, in the same way; the user's files stay
 
 A foreground `docker run` ends with the engine's connection, and its unit with it. So the container is started
@@ -20,7 +21,7 @@ import json
 import sys
 
 from .backup import back_up
-from .control import restart
+from .control import restart, roll_back
 from .errors import OperatorError
 from .journal import say
 from .removal import remove
@@ -39,8 +40,9 @@ def main(arguments: list[str]) -> int:
         if command == "backup" and len(rest) == 1:
             back_up(rest[0])
             return 0
-        if command in ("restart", "remove") and rest and rest[1:] in ([], ["force"]):
-            {"restart": restart, "remove": remove}[command](rest[0], force=len(rest) == 2)
+        actions = {"restart": restart, "rollback": roll_back, "remove": remove}
+        if command in actions and rest and rest[1:] in ([], ["force"]):
+            actions[command](rest[0], force=len(rest) == 2)
             return 0
     except OperatorError as failure:
         say(str(failure), sys.stderr)

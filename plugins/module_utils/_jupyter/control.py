@@ -6,10 +6,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
+from . import layout
+from .engine import Engine
 from .errors import OperatorError
+from .files import replace_file
 from .journal import say
+from .records import previous
+from .settings import load_settings
 from .status import status
 
 
@@ -36,3 +42,29 @@ def restart(name: str, force: bool) -> None:
     if not is_left_alone(name, force):
         systemctl("restart", f"jupyter-{name}.service")
         say(f"Instance {name} was restarted.")
+
+
+def roll_back(name: str, force: bool) -> None:
+    """To the image and the settings that were healthy before those that are now. Twice leads back to where it began."""
+    settings, engine = load_settings(name), Engine()
+    before = previous(settings)
+    if before is None:
+        raise OperatorError(f"Instance {name} has had one version only: there is nothing to go back to.")
+    image = engine.inspect("image", before.image)
+    if image is None:
+        raise OperatorError(
+            f"Instance {name} ran from the image {before.image} before, and this machine does not have that any more. "
+            f"keras_image_keep says how many versions stay."
+        )
+    if is_left_alone(name, force):
+        return
+    # By a name that a later build does not move to another image.
+    versions = [tag for tag in image.get("RepoTags") or [] if "-" in tag.rpartition(":")[2]]
+    wanted = before.settings._replace(image=versions[0] if versions else before.image)
+    path = layout.CONFIG / name / "settings.json"
+    replace_file(path, json.dumps(wanted._asdict(), indent=4, sort_keys=True) + "\n", 0o600)
+    systemctl("restart", f"jupyter-{name}.service")
+    failed = status(name)["failed"]
+    if failed:
+        raise OperatorError(f"Instance {name} runs as before, because the version before did not become healthy: {failed}")
+    say(f"Instance {name} was rolled back to {wanted.image}, and to the settings that it had then.")

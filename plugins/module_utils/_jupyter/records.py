@@ -2,10 +2,10 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An instance's versions, and what is remembered of them: the last that became healthy, and the one that did not.
+"""An instance's versions, and what is remembered of them: those that became healthy, and the one that did not.
 
-healthy.json holds a version whole, so that it can be started again; failed.json only names one, so that it is not
-tried again by itself.
+healthy.json and previous.json hold the last version and the one before it whole, so that they can be started again;
+failed.json only names one, so that it is not tried again by itself.
 """
 
 from __future__ import annotations
@@ -50,8 +50,11 @@ def write(settings: Settings, record: str, content: dict[str, t.Any]) -> None:
 
 def note_healthy(settings: Settings, identity: str, version: Version | None) -> None:
     """Without a version, which is then not known, what there is to go back to stays as it is."""
+    before = last_healthy(settings)
     content = {**read(settings, "healthy"), "container": identity}
     if version:
+        if before and before.name != version.name:
+            write(settings, "previous", {"image": before.image, "settings": before.settings._asdict()})
         content.update(image=version.image, settings=version.settings._asdict())
         if why_failed(version):
             (settings.state / "failed.json").unlink()
@@ -68,7 +71,16 @@ def is_proven(settings: Settings, identity: str) -> bool:
 
 
 def last_healthy(settings: Settings) -> Version | None:
-    record = read(settings, "healthy")
+    return recorded(settings, "healthy")
+
+
+def previous(settings: Settings) -> Version | None:
+    """What was healthy before the last that was."""
+    return recorded(settings, "previous")
+
+
+def recorded(settings: Settings, name: str) -> Version | None:
+    record = read(settings, name)
     try:
         # What an older version of this program did not know was not used then, or is as it is now.
         known = {key: value for key, value in record["settings"].items() if key in Settings._fields}

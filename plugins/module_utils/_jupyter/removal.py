@@ -34,8 +34,9 @@ def remove(name: str, force: bool) -> None:
         engine.call("network", "rm", container_name)
     # Named, because what else lies there is the user's: the home, and what keeps a backup readable.
     certificates = [f"{tls}_{file}.pem" for tls in ("files", "generated") for file in ("certificate", "private_key")]
+    records = [f"{record}.json" for record in ("healthy", "previous", "failed", "proven")]
     ours = {
-        layout.STATE / name: ("passwd", "group", "healthy.json", "failed.json", "proven.json", layout.SERVER_CONFIG),
+        layout.STATE / name: ("passwd", "group", *records, layout.SERVER_CONFIG),
         # The settings last: by them, a removal that was broken off is found again.
         layout.CONFIG / name: ("token", *certificates, "settings.json"),
     }

@@ -23,6 +23,9 @@ def blank(name: str) -> dict[str, t.Any]:
     """Of an instance of which only the name is known."""
     return {
         "name": name,
+        "user": "",
+        "workdir": "",
+        "image": "",
         "container": "",
         "url": "",
         "fingerprint": "",
@@ -45,7 +48,9 @@ def status(name: str, timeout: float | None = None) -> dict[str, t.Any]:
     scheme = "http" if settings.tls == "none" else "https"
     url = public_url(settings, scheme, settings.bind_address, settings.port)
     result.update(url=f"{url}/lab", show_token=f"sudo cat {settings.token_file}")
+    result.update(user=settings.user, image=settings.image)
     try:
+        result["workdir"] = settings.directories(find_account(settings.user))["workdir"]
         container = engine.inspect("container", settings.container)
         if container is None or not container["State"]["Running"]:
             result["health"] = f"its container is {container['State']['Status'] if container else 'not there'}"

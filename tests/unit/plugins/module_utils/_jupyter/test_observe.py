@@ -87,6 +87,9 @@ def settings(docker: Docker, server: Server, make_settings: MakeSettings) -> Set
 def test_status_of_a_healthy_instance(settings: Settings) -> None:
     assert status("keras") == {
         "name": "keras",
+        "user": settings.user,
+        "workdir": settings.workdir,
+        "image": "keras:cpu",
         "url": f"http://127.0.0.1:{settings.port}/lab",
         "fingerprint": "",
         "show_token": f"sudo cat {settings.token_file}",
