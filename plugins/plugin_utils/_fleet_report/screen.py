@@ -1,0 +1,37 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""For the terminal: a line for each host."""
+
+from __future__ import annotations
+
+from .build import text
+from .structure import LABELS, SEVERITIES, Report
+
+_STYLES = {"unreachable": "31", "attention": "31", "pending": "33", "fine": "32", "not_asked": "2"}
+_WIDEST = 30
+_LONGEST = 160
+
+
+def render(report: Report, colours: bool) -> str:
+    def paint(what: str, severity: str) -> str:
+        return f"\x1b[{_STYLES[severity]}m{what}\x1b[0m" if colours else what
+
+    width = min(max((len(text(host["name"])) for host in report["hosts"]), default=0), _WIDEST)
+    lines = []
+    for host in report["hosts"]:
+        label = LABELS[host["severity"]]
+        more = len(host["reasons"]) - 1
+        summary = " ".join(text(host["summary"]).split())
+        summary = summary if len(summary) <= _LONGEST else summary[:_LONGEST] + " …"
+        # Padded outside of the colours, so that the columns stay where they are.
+        lines.append(
+            f"{' '.join(text(host['name']).split()):<{width}}  {paint(label, host['severity'])}{' ' * (20 - len(label))}{summary}"
+            + (f" (and {more} more)" if more > 0 else "")
+        )
+    counted = [f"{report['counts'][one]} {LABELS[one]}" for one in SEVERITIES if report["counts"].get(one)]
+    lines += ["", f"{len(report['hosts'])} host{'' if len(report['hosts']) == 1 else 's'}: {', '.join(counted)}"]
+    if report["check"]["problem"]:
+        lines.append(f"The run in check mode did not complete: {text(report['check']['problem'])}")
+    return "\n".join(lines)
