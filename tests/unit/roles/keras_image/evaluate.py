@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
@@ -19,9 +20,11 @@ from ansible.template import Templar, trust_as_template
 
 def evaluate(role: str, name: str, given: dict[str, Any]) -> Any:
     loader = DataLoader()
-    variables = {"role_path": role, "ansible_check_mode": False}
-    for kind in ("defaults", "vars"):
-        variables |= loader.load_from_file(f"{role}/{kind}/main.yml", trusted_as_template=True)
+    variables = {"role_path": role, "ansible_check_mode": False, "inventory_hostname": "lab01", "inventory_dir": "/lab"}
+    variables |= {"groups": {"all": ["lab01"], "workstations": ["lab01"]}, "hostvars": {"lab01": {}}}
+    for path in [Path(role, "defaults/main.yml"), *Path(role, "vars/main").iterdir()]:
+        variables |= loader.load_from_file(str(path), trusted_as_template=True)
+    variables["keras_image_wanted"] = trust_as_template("{{ __keras_image_computed }}")
     return Templar(loader=loader, variables=variables | given).template(trust_as_template("{{ " + name + " }}"))
 
 

@@ -23,7 +23,7 @@ PACKAGES: dict[str, Any] = {"keras_image_extra_packages": ["seaborn", "tqdm"]}
 LOCKS = ["extras", "jax-cpu", "jax-gpu", "torch-cpu", "torch-gpu"]
 INPUTS = [
     name.replace("{{ __keras_image_lock }}", "cpu")
-    for name in yaml.safe_load((ROLE / "vars/main.yml").read_text())["__keras_image_files"]
+    for name in yaml.safe_load((ROLE / "vars/main/image.yml").read_text())["__keras_image_files"]
 ]
 
 
