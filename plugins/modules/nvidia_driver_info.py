@@ -68,8 +68,8 @@ options:
     default: []
   before_sources:
     description:
-      - Whether apt's sources and lists are yet to be completed. What they do not show is then no problem, and where they
-        show no driver at all, Debian's releases are known to have one.
+      - Whether apt's sources and lists are yet to be completed. What they do not show is then no problem, and where
+        they show no driver at all, Debian's releases are known to have one.
     type: bool
     default: false
   timeout:

@@ -4,9 +4,10 @@
 
 """Which drivers a GPU can use, by its generation, which its PCI device id tells.
 
-NVIDIA numbers the ids chip by chip, so a generation is a few ranges of them. Sources: the PCI ID Repository (chips), the lists
-of supported ids in Debian's nvidia-detect (branches 390, 470, 535, 550), the README of NVIDIA's open kernel modules (Turing
-and later only), NVIDIA's list of legacy GPUs (470 is the last branch for Kepler, 580 that for Maxwell, Pascal and Volta).
+NVIDIA numbers the ids chip by chip, so a generation is a few ranges of them. Sources: the PCI ID Repository (chips),
+the lists of supported ids in Debian's nvidia-detect (branches 390, 470, 535, 550), the README of NVIDIA's open kernel
+modules (Turing and later only), NVIDIA's list of legacy GPUs (470 is the last branch for Kepler, 580 that for Maxwell,
+Pascal and Volta).
 """
 
 from __future__ import annotations

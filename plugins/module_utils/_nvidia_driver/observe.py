@@ -14,8 +14,10 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.probes import host as probes
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.seen import PciGpu, Seen
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.system import System
+from ansible_collections.gpulab.workstation.plugins.module_utils._procfs import read_text
 
 from . import packages, secure_boot, sources, usage
+from .secure_boot import Key
 
 _UNINSTALLERS = ("/usr/bin/nvidia-uninstall", "/usr/bin/nvidia-installer")
 _MODULE = re.compile(r"(?:^|/)nvidia(?:-(?:current|open|tesla|legacy|\d+))*\.ko(?:\.\w+)?:", re.MULTILINE | re.ASCII)
@@ -45,7 +47,7 @@ class Host:
     dkms: list[str] = dataclasses.field(default_factory=list)
     runfile: str | None = None
     secure_boot: bool | None = None
-    key: secure_boot.Key = secure_boot.Key("", "", False)
+    key: Key | None = None  # with Secure Boot
     key_enrolled: bool | None = None
     key_requested: bool = False
     key_lacks: list[str] = dataclasses.field(default_factory=list)
@@ -88,7 +90,11 @@ def _hardware(system: System, host: Host) -> None:
     seen = Seen()
     probes.pci(system, seen)
     probes.library(system, seen)
-    host.platform, host.kernel, host.gpus = seen.platform, seen.kernel, seen.pci or []
+    # In one piece of some MiB, as System reads, the kernel does not give out what is in /proc/sys.
+    host.kernel = read_text(system.path("/proc/sys/kernel/osrelease")).strip()
+    host.platform, host.gpus = seen.platform, seen.pci or []
+    if "microsoft" in host.kernel.lower():
+        host.platform = "wsl"
     host.library_version = seen.library_version
     host.loaded = proc_driver.version(system.read("/proc/driver/nvidia/version") or "")
     loaded = proc_driver.modules(system.read("/proc/modules") or "")

@@ -11,8 +11,8 @@ import typing as t
 
 from .generations import OPEN, PROPRIETARY
 
-# What the driver is built from. Its libraries, firmware and modules share version and fate; nvidia-settings, nvidia-modprobe and NVIDIA's
-# container toolkit have other sources.
+# What the driver is built from. Its libraries, firmware and modules share version and fate; nvidia-settings,
+# nvidia-modprobe and NVIDIA's container toolkit have other sources.
 _SOURCE = re.compile(r"nvidia-(graphics-drivers|open-gpu-kernel-modules)(-[\w.-]+)?", re.ASCII)
 _TOOLS = ("nvidia-detect", "nvidia-legacy-check")  # of the same source; they only look
 _DEBIAN_MODULE = re.compile(r"nvidia-(?:(?P<stem>tesla-\d+)-)?(?P<open>open-)?kernel-dkms", re.ASCII)
@@ -113,7 +113,10 @@ def module_of(name: str, version: str) -> Offer | None:
 
 
 def parse_madison(text: str, backports: bool = False) -> dict[str, list[str]]:
-    """apt-cache madison: the versions that can be had, newest first, by name. apt itself takes none from backports unasked."""
+    """apt-cache madison: the versions that can be had, newest first, by name.
+
+    apt itself takes none from backports unasked.
+    """
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         fields = [field.strip() for field in line.split("|")]

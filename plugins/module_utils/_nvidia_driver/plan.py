@@ -69,19 +69,15 @@ def make(host: Host, options: Options) -> tuple[Plan, list[Problem]]:
         problems += [
             Problem(
                 "sources_with_key",
-                f"the sources of {archive.uri} hold its key itself, and lack {', '.join(archive.components)}; add these "
-                "there and set nvidia_driver_manage_sources to false",
+                f"the sources of {archive.uri} hold its key itself, and lack {', '.join(archive.components)}; add "
+                "these there and set nvidia_driver_manage_sources to false",
             )
             for archive in plan.sources
             if archive.key_is_inside
         ]
     offered = packages.offers(host.available)
-    if (
-        options.before_sources
-        and host.distribution == "debian"
-        and (plan.sources or not host.has_lists)
-        and not offered
-    ):
+    is_incomplete = options.before_sources and bool(plan.sources or not host.has_lists)
+    if is_incomplete and host.distribution == "debian" and not offered:
         offered = list(_DEBIAN.get(host.version, ()))
         plan.provisional = True
     offered = [offer for offer in offered if offer.server == (options.server and host.distribution == "ubuntu")]
@@ -90,7 +86,7 @@ def make(host: Host, options: Options) -> tuple[Plan, list[Problem]]:
     # Without packages for this distribution, what follows would only repeat that.
     if not any(problem.id in ("unsupported_distribution", "wsl", "jetson") for problem in problems):
         plan.offer, more = _choose(host, options, offered, current)
-        problems += more if offered or current or not (options.before_sources and not host.has_lists) else []
+        problems += more if offered or current or not is_incomplete else []
     if plan.offer:
         _list(host, options, plan, current)
         problems += _module(host, options, plan)
@@ -142,11 +138,9 @@ def reboot_reasons(host: Host) -> list[str]:
 def is_loadable(host: Host) -> bool:
     """Whether the module can be loaded now, with nothing in its place."""
     free = host.loaded is None and not host.nouveau_is_loaded and host.module_is_built
-    return (
-        free
-        and installed(host) is not None
-        and (not host.secure_boot or host.key_enrolled is True or _is_prebuilt(host))
-    )
+    if not free or installed(host) is None:
+        return False
+    return not host.secure_boot or host.key_enrolled is True or _is_prebuilt(host)
 
 
 def _is_prebuilt(host: Host) -> bool:
@@ -196,8 +190,9 @@ def _others(host: Host, options: Options, current: Offer | None) -> list[Problem
         found.append(
             Problem(
                 "foreign_packages",
-                f"has driver packages of NVIDIA's own repository: {', '.join(foreign)}. Leave the driver to that repository "
-                "(nvidia_driver_install: false), or remove them and the repository, when nothing uses the GPUs",
+                f"has driver packages of NVIDIA's own repository: {', '.join(foreign)}. Leave the driver to "
+                "that repository (nvidia_driver_install: false), or remove them and the repository, when nothing uses "
+                "the GPUs",
                 [f"apt purge {' '.join(foreign)}"],
             )
         )
@@ -214,8 +209,8 @@ def _others(host: Host, options: Options, current: Offer | None) -> list[Problem
             found.append(
                 Problem(
                     "other_flavour",
-                    f"has the {current.flavour} module ({current.package}), and nvidia_driver_flavour is {options.flavour}. "
-                    "nvidia_driver_upgrade: true replaces it",
+                    f"has the {current.flavour} module ({current.package}), and nvidia_driver_flavour is "
+                    f"{options.flavour}. nvidia_driver_upgrade: true replaces it",
                 )
             )
     return found
@@ -249,7 +244,7 @@ def _choose(
     fitting = next((offer for offer in flavoured if not _misfits(host, offer)), None)
     if fitting:
         return fitting, []
-    # None fits all GPUs. Said of the one that was asked for, or else of the newest, in the flavour that fits most of them.
+    # None fits all GPUs. Said of the newest that was asked for, in the flavour that fits most of them.
     newest = [offer for offer in flavoured if offer.branch == flavoured[0].branch]
     return None, _misfits(host, min(newest, key=lambda offer: len(_misfits(host, offer))))
 
@@ -279,7 +274,8 @@ def _misfits(host: Host, offer: Offer, keeps: bool = False) -> list[Problem]:
     return [
         Problem(
             "gpu_misfit",
-            f"has a GPU at {', '.join(gpus)} that the {offer.flavour} module of branch {offer.branch} cannot drive: it {reason}. {way}",
+            f"has a GPU at {', '.join(gpus)} that the {offer.flavour} module of branch {offer.branch} cannot drive: "
+            f"it {reason}. {way}",
         )
         for reason, gpus in found.items()
     ]
@@ -330,19 +326,19 @@ def _module(host: Host, options: Options, plan: Plan) -> list[Problem]:
             found.append(
                 Problem(
                     "no_kernel_headers",
-                    f"runs kernel {host.kernel}, whose headers are not installed, nor is {headers} in its packages; without them "
-                    "no module is built. Mostly a newer kernel is installed: boot that",
+                    f"runs kernel {host.kernel}, whose headers are not installed, nor is {headers} in its packages; "
+                    "without them no module is built. Mostly a newer kernel is installed: boot that",
                     ["apt update && apt full-upgrade", "systemctl reboot"],
                 )
             )
-    if host.secure_boot and not plan.prebuilt and host.loaded is None and host.key_enrolled is not True:
+    if host.key and not plan.prebuilt and host.loaded is None and host.key_enrolled is not True:
         state = "is to be enrolled at the next boot" if host.key_requested else "is not enrolled"
         lacks = host.key_enrolled is None and "certificate" not in host.key_lacks
         state = "cannot be asked for without mokutil" if lacks and "mokutil" in host.key_lacks else state
         found.append(
             Problem(
                 "secure_boot",
-                f"has Secure Boot enabled, and the key of modules that are built here ({host.key.certificate}) {state}: "
+                f"has Secure Boot enabled, and the key of modules built here ({host.key.certificate}) {state}: "
                 "the kernel would refuse the driver",
                 secure_boot.steps(host.distribution, host.version, host.key, host.key_lacks, host.key_requested),
             )

@@ -49,7 +49,7 @@ def of(host: Host, options: Options) -> dict[str, t.Any]:
         "driver": _driver(host),
         "secure_boot": {
             "enabled": host.secure_boot,
-            "certificate": host.key.certificate or None,
+            "certificate": host.key.certificate if host.key else None,
             "enrolled": host.key_enrolled,
         },
         "in_use": [dict(user._asdict(), sentence=user.sentence) for user in host.users],

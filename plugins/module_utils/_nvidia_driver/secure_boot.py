@@ -53,7 +53,7 @@ def steps(distribution: str, version: str, used: Key, missing: t.Collection[str]
         )
     done += [
         "systemctl reboot    # at the machine's own screen and keyboard, or those of its management controller",
-        "In the blue screen `Perform MOK management`, which waits 10 seconds: Enroll MOK, Continue, Yes, the password, Reboot",
+        "In the blue screen `Perform MOK management` (it waits 10 s): Enroll MOK, Continue, Yes, password, Reboot",
         f"mokutil --test-key {used.certificate}    # must say `is already enrolled`; then run this playbook again",
     ]
     return done

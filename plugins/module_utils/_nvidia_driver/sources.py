@@ -42,7 +42,7 @@ def missing(archives: t.Iterable[Archive], wanted: t.Sequence[str]) -> list[Arch
     """The archives that lack some of these components, and which. Two entries may share one archive's components."""
     found: dict[tuple[str, str], tuple[str, set[str]]] = {}
     for archive in archives:
-        signed_by, components = found.setdefault((archive.uri, archive.suite), (archive.signed_by, set()))
+        _key, components = found.setdefault((archive.uri, archive.suite), (archive.signed_by, set()))
         components.update(archive.components)
     return [
         Archive(uri, suite, signed_by, tuple(name for name in wanted if name not in components))

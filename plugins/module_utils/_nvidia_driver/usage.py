@@ -4,7 +4,8 @@
 
 """Who uses the GPUs: processes that hold a device node, and containers that were given one.
 
-A container counts although it computes nothing right now: its libraries are those of the driver that it was started with.
+A container counts although it computes nothing right now: its libraries are those of the driver that it was started
+with.
 """
 
 from __future__ import annotations
