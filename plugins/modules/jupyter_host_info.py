@@ -143,7 +143,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(changed=False, **preflight(**module.params))
+        module.exit_json(changed=False, **preflight(**module.params, check_mode=module.check_mode))
     except OperatorError as error:
         module.fail_json(msg=str(error))
 

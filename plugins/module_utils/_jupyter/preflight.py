@@ -253,6 +253,7 @@ def preflight(
     allow_plain_http: bool,
     allow_docker_users: bool = False,
     share_gpus: bool = False,
+    check_mode: bool = False,
 ) -> dict[str, t.Any]:
     listed = [Settings.parse(instance) for instance in instances]
     problems = list_problems(listed, allow_plain_http)
@@ -282,7 +283,9 @@ def preflight(
             except EngineError:
                 raise
             except OperatorError as error:
-                problems.append(f"Instance {instance.name}: {error}")
+                # In check mode, the toolkit that this run installs is not there yet.
+                if not check_mode:
+                    problems.append(f"Instance {instance.name}: {error}")
     except EngineError as error:
         engine_error = str(error)
 
