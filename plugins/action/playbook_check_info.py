@@ -17,7 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._fleet_report.events import Events
 
 _GRACE = 10
-_LONGEST_PROBLEM = 1000
+_LONGEST_PROBLEM = 600
 
 
 class ActionModule(ActionBase):
@@ -43,7 +43,6 @@ class ActionModule(ActionBase):
         environment = {
             **os.environ,
             "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl",
-            "ANSIBLE_CALLBACKS_ENABLED": "",
             "ANSIBLE_DIFF_ALWAYS": "false",
             "ANSIBLE_FORCE_COLOR": "false",
             "ANSIBLE_JSON_INDENT": "0",
@@ -111,4 +110,4 @@ def check_run(command: t.Sequence[str], environment: t.Mapping[str, str], timeou
 def _problem(said: str) -> str:
     """The error, without the warnings before it."""
     _warnings, found, error = said.partition("[ERROR]")
-    return " ".join((found + error if found else said).split())[-_LONGEST_PROBLEM:]
+    return " ".join((error if found else said).split()).lstrip(": ")[:_LONGEST_PROBLEM]

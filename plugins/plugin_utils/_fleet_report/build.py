@@ -10,6 +10,7 @@ endless. A host whose answers have another form is an entry that says so, and ne
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 
@@ -23,6 +24,8 @@ Answer = t.Mapping[str, t.Any]
 _UNWANTED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
+# What Ansible says before it says what ssh said.
+_PREAMBLE = re.compile(r"^Task failed: |Data could not be sent to remote host .* reached over ssh: ", re.S)
 _LONGEST = 2000
 _MOST = 200  # of anything that is listed
 _GIB = 2**30
@@ -81,6 +84,13 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
+def _number(value: t.Any) -> int:
+    number = int(value)
+    if not 0 <= number < 2**63:
+        raise ValueError("a number is out of all bounds")
+    return number
+
+
 def _texts(values: t.Any) -> list[str]:
     if not isinstance(values, (list, tuple)):
         raise TypeError(f"a list was expected, and not {type(values).__name__}")
@@ -124,8 +134,8 @@ def _host(
         host["reasons"] = [_reason("not_asked", "This run was limited to other hosts.")]
     elif not answer or _was_lost(answer.get("reach")):
         host["reachable"] = False
-        why = text(((answer or {}).get("reach") or {}).get("msg")) or "It was lost while it was looked at."
-        host["reasons"] = [_reason("unreachable", f"It was not reached. {why}")]
+        why = _PREAMBLE.sub("", text(((answer or {}).get("reach") or {}).get("msg")))
+        host["reasons"] = [_reason("unreachable", why or "It was lost while it was looked at.")]
     else:
         host["reachable"] = True
         host["reasons"] = _look(host, answer, low_disk)
@@ -140,9 +150,9 @@ def _look(host: Host, answer: Answer, low_disk: int) -> list[Reason]:
     if isinstance(reach, t.Mapping) and reach.get("failed"):
         return [_reason("attention", f"It was reached, and cannot be looked at: {text(reach.get('msg'))}")]
     readers: dict[str, t.Callable[[t.Any], list[Reason]]] = {
-        "gpus": lambda seen: _gpus(host, seen, answer.get("expected_gpus")),
         "engine": lambda seen: _engine(host, seen),
         "configuration": lambda seen: _configuration(host, seen),
+        "gpus": lambda seen: _gpus(host, seen, answer.get("expected_gpus")),
         "registry": lambda seen: _registry(host, seen),
         "image": lambda seen: _image(host, seen, answer),
         "notebooks": lambda seen: _notebooks(host, seen),
@@ -159,7 +169,7 @@ def _look(host: Host, answer: Answer, low_disk: int) -> list[Reason]:
                 reasons.append(_reason("attention", f"The look at {_PROBES[probe]} failed: {why}"))
             else:
                 reasons += read(seen)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             what = _PROBES.get(probe, probe)
             reasons.append(_reason("attention", f"What it says of {what} is not understood: {text(error)}"))
     reasons += [_reason("pending", sentence) for sentence in host["pending"]]
@@ -185,8 +195,8 @@ def _gpus(host: Host, seen: Answer, expected: t.Any) -> list[Reason]:
         "summary": text(seen["summary"]),
         "platform": text(seen["platform"]),
         "first_broken_layer": text(seen["first_broken_layer"]) or None,
-        "seen": None if count is None else int(count),
-        "expected": int(expected) if text(expected) else None,
+        "seen": None if count is None else _number(count),
+        "expected": _number(expected) if text(expected) else None,
         "models": sorted({text(gpu["name"] or gpu["pci_device_id"]) for gpu in _listed(seen["gpus"])} - {""}),
         "driver": text(driver["loaded_version"] or driver["library_version"]),
         "cuda": text(driver["cuda_version"]),
@@ -245,7 +255,7 @@ def _engine(host: Host, seen: Answer) -> list[Reason]:
 
 
 def _configuration(host: Host, seen: Answer) -> list[Reason]:
-    keys = ", ".join(".".join(_texts(path)) for path in seen["pending"])
+    keys = ", ".join(".".join(_texts(one["key"])) for one in _listed(seen["pending"]))
     if seen["requires"] == "none":
         return []
     host["pending"].append(f"Docker Engine takes {keys or 'its configuration'} with a {text(seen['requires'])}.")
@@ -268,7 +278,7 @@ def _registry(host: Host, seen: Answer) -> list[Reason]:
 def _image(host: Host, seen: Answer, answer: Answer) -> list[Reason]:
     name, wanted = text(answer.get("image_name")), text(answer.get("image_wanted"))
     there = {}
-    for one in _listed(seen["images"]):
+    for one in _listed([json.loads(line) for line in seen["stdout_lines"][:_MOST]]):
         for tag in one["RepoTags"] or []:
             there[text(tag)] = one
     current, right = there.get(name), there.get(wanted)
@@ -319,7 +329,10 @@ def _disks(host: Host, seen: Answer, low: int) -> list[Reason]:
     for line in seen["stdout_lines"][1:_MOST]:
         size, free, path = text(line).split(None, 2)
         disks[path] = Disk(
-            path=path, size_bytes=int(size), free_bytes=int(free), is_low=int(size) > 0 and int(free) < low
+            path=path,
+            size_bytes=_number(size),
+            free_bytes=_number(free),
+            is_low=_number(size) > 0 and _number(free) < low,
         )
     host["disks"] = list(disks.values())
     return [

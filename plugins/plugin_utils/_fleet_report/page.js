@@ -14,12 +14,17 @@
   const remember = (key, value) => { try { sessionStorage.setItem(key, value); } catch { /* then not */ } };
   const recall = (key) => { try { return sessionStorage.getItem(key) || ""; } catch { return ""; } };
 
+  // Who looks for "nvml" looks for where it is broken, and not for every layer of every machine.
+  const texts = rows.map((row) => {
+    const copy = row.cloneNode(true);
+    for (const layers of copy.querySelectorAll(".chain, .spoken")) layers.remove();
+    return copy.textContent.toLowerCase();
+  });
   const show = () => {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     let count = 0;
-    for (const row of rows) {
-      const text = row.textContent.toLowerCase();
-      row.hidden = !words.every((word) => text.includes(word));
+    for (const [place, row] of rows.entries()) {
+      row.hidden = !words.every((word) => texts[place].includes(word));
       count += !row.hidden && (!only.checked || row.classList.contains("needs"));
     }
     shown.textContent = count === rows.length ? "" : `${count} of ${rows.length} hosts`;

@@ -11,30 +11,29 @@ slip through nevertheless, the page's own policy runs no script but the one whos
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import ipaddress
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from .structure import LABELS, NEEDS_SOMEBODY, SEVERITIES, Host, Layer, Report
+from .structure import LABELS, NEEDS_SOMEBODY, SEVERITIES, SHORT_LABELS, Host, Layer, Report
 
 _HERE = Path(__file__).parent
 _SIGNS = {"ok": "", "degraded": "!", "broken": "×", "unknown": "?", "skipped": ""}
 
 
 def render(report: Report, refresh: int = 0) -> str:
-    style, script = (_HERE.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(anchor=_anchor, gib=_gib, link=_link, layers=_layers, least=_least, short=_short)
-    template = environment.from_string(_HERE.joinpath("page.html.j2").read_text(encoding="utf-8"))
-    page = template.render(
+    style, script = _read("page.css"), _read("page.js")
+    page = _template().render(
         report=report,
         refresh=refresh,
         labels=LABELS,
+        short_labels=SHORT_LABELS,
         needs_somebody=NEEDS_SOMEBODY,
         severities=SEVERITIES,
         signs=_SIGNS,
@@ -46,6 +45,17 @@ def render(report: Report, refresh: int = 0) -> str:
     )
     # What may be in no document, and would make it one that cannot be written.
     return page.encode("utf-8", "replace").decode("utf-8") + "\n"
+
+
+def _read(name: str) -> str:
+    return _HERE.joinpath(name).read_text(encoding="utf-8")
+
+
+@functools.lru_cache(maxsize=1)
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(anchor=_anchor, gib=_gib, link=_link, layers=_layers, least=_least, short=_short)
+    return environment.from_string(_read("page.html.j2"))
 
 
 def _hash(text: str) -> str:

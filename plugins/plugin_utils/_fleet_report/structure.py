@@ -22,6 +22,7 @@ LABELS = {
     "fine": "fine",
     "not_asked": "not asked",
 }
+SHORT_LABELS = {**LABELS, "attention": "attention", "pending": "pending"}
 NEEDS_SOMEBODY = ("unreachable", "attention")
 LAYERS = ("pci", "kernel_driver", "device_nodes", "nvml", "toolkit", "cdi", "docker", "container")
 
