@@ -1,0 +1,50 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A playbook of the collection as an operator runs it, on the machines of a scenario."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from typing import NamedTuple
+
+
+class Said(NamedTuple):
+    code: int
+    text: str
+
+    def changed(self, host: str) -> int:
+        """How many tasks changed something there, by Ansible's own count."""
+        found = re.search(rf"^{re.escape(host)} +: ok=\d+ +changed=(\d+) ", self.text, re.M)
+        assert found, self.text
+        return int(found.group(1))
+
+
+def run_playbook(name: str, *arguments: str, ends: int = 0, timeout: float = 300) -> Said:
+    """See it end with that exit code, and return what it printed; `name` is that of a file in playbooks/."""
+    done = subprocess.run(
+        ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], f"playbooks/{name}.yml", *arguments],
+        cwd=os.environ["MOLECULE_PROJECT_DIRECTORY"],
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": os.environ["MOLECULE_EPHEMERAL_DIRECTORY"] + "/ansible.cfg",
+            "ANSIBLE_FORCE_COLOR": "0",
+            "ANSIBLE_NOCOLOR": "1",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    text = done.stdout
+    assert done.returncode == ends, f"playbooks/{name}.yml ended with {done.returncode} and not {ends}:\n{text[-6000:]}"
+    return Said(done.returncode, text)
+
+
+def words(text: str) -> str:
+    """Without line breaks, which YAML output puts anywhere."""
+    return re.sub(r"\s+", " ", text)
