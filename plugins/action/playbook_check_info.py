@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -71,10 +72,8 @@ def check_run(command: t.Sequence[str], environment: t.Mapping[str, str], timeou
 
         def end(signal_number: int) -> None:
             timed_out.set()
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal_number)
-            except ProcessLookupError:
-                pass
 
         timers = [
             threading.Timer(timeout, end, [signal.SIGTERM]),
@@ -83,7 +82,7 @@ def check_run(command: t.Sequence[str], environment: t.Mapping[str, str], timeou
         for timer in timers:
             timer.daemon = True
             timer.start()
-        said = []
+        said: list[str] = []
         try:
             with process:
                 for line in process.stdout or ():

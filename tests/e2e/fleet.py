@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A lab manager with the fleet report open, in a real browser: a mouse, a keyboard, a dark room, a screen reader.
 
-    python tests/e2e/fleet.py PICTURE     takes the README's picture
+    PYTHONPATH=collections python -m ansible_collections.gpulab.workstation.tests.e2e.fleet PICTURE
 
-The lab is lab.py's. Nothing is served: the page is opened as the file that it is.
+takes the README's picture. The lab is lab.py's. Nothing is served: the page is opened as the file that it is.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ const low = [];
 let number = 0;
 for (const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); walker.nextNode();) {
   const element = walker.currentNode.parentElement;
-  if (!walker.currentNode.data.trim() || !element.checkVisibility() || element.closest('script, .hidden, .skip, caption')) continue;
+  if (!walker.currentNode.data.trim() || !element.checkVisibility()) continue;
+  if (element.closest('script, .hidden, .skip, caption')) continue;
   number += 1;
   const [a, b] = [light(read(getComputedStyle(element).color)), light(under(element))];
   const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
@@ -164,7 +165,9 @@ def opens_what_was_found(report: Report) -> None:
     assert remedy.is_displayed()
     assert remedy.text == "apt-mark hold '*nvidia*'\nreboot"
     report.driver.get(f"{report.path.as_uri()}#host-lab52")
-    assert report.driver.execute_script("return document.querySelector('tr:target .name').textContent.trim()") == "lab52"
+    assert (
+        report.driver.execute_script("return document.querySelector('tr:target .name').textContent.trim()") == "lab52"
+    )
 
 
 def can_be_read(report: Report, scheme: str) -> None:
@@ -194,7 +197,7 @@ def can_be_heard(report: Report) -> None:
     assert roles["columnheader"][:3] == ["Host", "State", "GPUs"], roles["columnheader"]
     assert len(roles["rowheader"]) == lab.HOSTS
     assert "status" in roles
-    words = report.driver.find_element(By.CSS_SELECTOR, "#host-lab14 .spoken").get_attribute("textContent")
+    words = report.driver.find_element(By.CSS_SELECTOR, "#host-lab14 .spoken").get_attribute("textContent") or ""
     assert words.startswith("pci ok, kernel_driver ok, device_nodes ok, nvml broken"), words
 
 
@@ -243,6 +246,7 @@ def take_picture(path: Path) -> None:
     with opened() as report:
         report.open()
         report.driver.find_element(By.CSS_SELECTOR, "#host-lab14 summary").click()
+        report.driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
         # The lab's Monday is not the day of the picture.
         report.driver.execute_script("document.getElementById('age').textContent = ' (4 minutes ago)'; scrollTo(0, 0)")
         report.window.picture(path)

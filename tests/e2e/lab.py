@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gpulab.workstation authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab of 60 machines, as the modules of playbooks/fleet_report.yml see it on a Monday morning. Always the same one."""
+"""A lab of 60 machines, as playbooks/fleet_report.yml sees it on a Monday morning. Always the same one."""
 
 from __future__ import annotations
 
@@ -178,7 +178,9 @@ def _notebooks(number: int, chance: random.Random) -> Answer:
                 "version": "2.21.1",
                 "failed": "",
                 "busy": ["train.ipynb runs a cell"] if busy and place == 0 else [],
-                "pending": f"Instance {person} runs with an older image, because train.ipynb runs a cell." if older else "",
+                "pending": f"Instance {person} runs with an older image, because train.ipynb runs a cell."
+                if older
+                else "",
                 "backup": {"problem": "The last one is 9 days old." if number == 28 and place == 0 else ""},
             }
         )
@@ -190,11 +192,17 @@ def _host(number: int, chance: random.Random) -> Answer:
         message = f"ssh: connect to host lab{number:02}.example.org port 22: {UNREACHABLE[number]}"
         return {"reach": {"unreachable": True, "msg": message}}
     model, count = (
-        ("NVIDIA H100 80GB HBM3", 4) if number < 9 else ("NVIDIA L4", 1) if number > 46 else ("NVIDIA T4", 4 if number == 31 else 2)
+        ("NVIDIA H100 80GB HBM3", 4)
+        if number < 9
+        else ("NVIDIA L4", 1)
+        if number > 46
+        else ("NVIDIA T4", 4 if number == 31 else 2)
     )
     has_gpus = number not in (55, 56, 57)
     older = number in OLDER_IMAGE
-    images = [{"Id": "sha256:" + "5c" * 32, "RepoTags": ["keras:gpu", WANTED], "RepoDigests": ["keras@sha256:" + "9e" * 32]}]
+    images = [
+        {"Id": "sha256:" + "5c" * 32, "RepoTags": ["keras:gpu", WANTED], "RepoDigests": ["keras@sha256:" + "9e" * 32]}
+    ]
     if older:
         images = [{"Id": "sha256:" + "07" * 32, "RepoTags": ["keras:gpu"], "RepoDigests": []}]
     size = chance.choice([500, 1000, 2000]) * GIB
@@ -206,7 +214,10 @@ def _host(number: int, chance: random.Random) -> Answer:
         "gpus": _gpus(number, model, count) if has_gpus else _no_gpus(),
         "expected_gpus": count if has_gpus else None,
         "engine": engine,
-        "configuration": {"requires": "restart" if number == 44 else "none", "pending": [{"key": ["log-opts"], "requires": "restart"}] if number == 44 else []},
+        "configuration": {
+            "requires": "restart" if number == 44 else "none",
+            "pending": [{"key": ["log-opts"], "requires": "restart"}] if number == 44 else [],
+        },
         "image": {"stdout_lines": [json.dumps(image) for image in images]} if answers else {},
         "image_name": "keras:gpu",
         "image_wanted": WANTED,

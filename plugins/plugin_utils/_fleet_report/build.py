@@ -14,8 +14,23 @@ import json
 import re
 import typing as t
 
-from .structure import NEEDS_SOMEBODY, SCHEMA_VERSION, SEVERITIES
-from .structure import Change, Check, Disk, Drift, Engine, Finding, Gpus, Host, Image, Notebook, Reason, Report
+from .structure import (
+    NEEDS_SOMEBODY,
+    SCHEMA_VERSION,
+    SEVERITIES,
+    Change,
+    Check,
+    Disk,
+    Drift,
+    Engine,
+    Finding,
+    Gpus,
+    Host,
+    Image,
+    Notebook,
+    Reason,
+    Report,
+)
 
 Answer = t.Mapping[str, t.Any]
 

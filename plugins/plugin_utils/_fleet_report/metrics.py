@@ -50,7 +50,9 @@ def render(report: Report) -> str:
             lines += [f"# HELP {name} {help_text}", f"# TYPE {name} gauge"]
             # A label's value comes once: two of the same would make the collector refuse the whole file.
             lines += dict.fromkeys(
-                {_labels(labels): f"{name}{_labels(labels)} {float(value):.15g}" for labels, value in samples[name]}.values()
+                {
+                    _labels(labels): f"{name}{_labels(labels)} {float(value):.15g}" for labels, value in samples[name]
+                }.values()
             )
     return "\n".join(lines) + "\n"
 

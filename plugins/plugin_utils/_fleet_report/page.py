@@ -24,7 +24,7 @@ from markupsafe import Markup
 from .structure import LABELS, NEEDS_SOMEBODY, SEVERITIES, SHORT_LABELS, Host, Layer, Report
 
 _HERE = Path(__file__).parent
-_SIGNS = {"ok": "", "degraded": "!", "broken": "×", "unknown": "?", "skipped": ""}
+_SIGNS = {"ok": "", "degraded": "!", "broken": "\u00d7", "unknown": "?", "skipped": ""}
 
 
 def render(report: Report, refresh: int = 0) -> str:
@@ -95,8 +95,7 @@ def _layers(layers: list[Layer]) -> str:
 def _least(host: Host) -> int | None:
     """Which disk has the least space left for its size, as its place in the list."""
     free = [disk["free_bytes"] / disk["size_bytes"] if disk["size_bytes"] else 1.0 for disk in host["disks"]]
-    low = [place for place, disk in enumerate(host["disks"]) if disk["is_low"]]
-    return (low or sorted(range(len(free)), key=free.__getitem__) or [None])[0]
+    return min(range(len(free)), key=lambda place: (not host["disks"][place]["is_low"], free[place]), default=None)
 
 
 def _short(digest: str) -> str:

@@ -26,10 +26,9 @@ def render(report: Report, colours: bool) -> str:
         summary = " ".join(text(host["summary"]).split())
         summary = summary if len(summary) <= _LONGEST else summary[:_LONGEST] + " …"
         # Padded outside of the colours, so that the columns stay where they are.
-        lines.append(
-            f"{' '.join(text(host['name']).split()):<{width}}  {paint(label, host['severity'])}{' ' * (20 - len(label))}{summary}"
-            + (f" (and {more} more)" if more > 0 else "")
-        )
+        name = " ".join(text(host["name"]).split())
+        state = paint(label, host["severity"]) + " " * (20 - len(label))
+        lines.append(f"{name:<{width}}  {state}{summary}" + (f" (and {more} more)" if more > 0 else ""))
     counted = [f"{report['counts'][one]} {LABELS[one]}" for one in SEVERITIES if report["counts"].get(one)]
     lines += ["", f"{len(report['hosts'])} host{'' if len(report['hosts']) == 1 else 's'}: {', '.join(counted)}"]
     if report["check"]["problem"]:

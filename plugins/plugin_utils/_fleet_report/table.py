@@ -38,6 +38,10 @@ _COLUMNS = (
 )
 
 
+# The last four are how some spreadsheets in East Asia also write = + - @.
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
 def render(report: Report) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
@@ -85,7 +89,5 @@ def _row(host: Host) -> dict[str, t.Any]:
 
 
 def _cell(value: t.Any) -> t.Any:
-    """Spreadsheets take text that begins like this for a formula, and run it. An apostrophe makes it text."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")):
-        return f"'{value}"
-    return value
+    """An apostrophe before what a spreadsheet would take for a formula, and run."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value

@@ -69,8 +69,18 @@ CASES: dict[str, tuple[t.Any, t.Any, str, str]] = {
     "never seen": (None, None, "unreachable", "lost while"),
     "off": ({"reach": {"unreachable": True, "msg": "no route"}}, None, "unreachable", "no route"),
     "not to be asked": ({"reach": {"failed": True, "msg": "sudo: a password"}}, None, "attention", "sudo: a password"),
-    "a probe that failed": (well(gpus={"failed": True, "msg": "timed out"}), None, "attention", "GPUs failed: timed out"),
-    "lost between two probes": (well(disks={"unreachable": True, "msg": "gone"}), None, "attention", "disks failed: gone"),
+    "a probe that failed": (
+        well(gpus={"failed": True, "msg": "timed out"}),
+        None,
+        "attention",
+        "GPUs failed: timed out",
+    ),
+    "lost between two probes": (
+        well(disks={"unreachable": True, "msg": "gone"}),
+        None,
+        "attention",
+        "disks failed: gone",
+    ),
     "a broken GPU": (well(gpus=lab._gpus(14, "T4", 2)), None, "attention", "GPUs broken: 0 of 2"),
     "a GPU less": (well(gpus=lab._gpus(31, "T4", 4)), None, "attention", "GPUs degraded: 3 of 4"),
     "a warning": (well(gpus=lab._gpus(45, "T4", 2)), None, "pending", "will lose their GPUs"),
@@ -186,18 +196,22 @@ def test_words_are_cleaned_and_cut() -> None:
 
 anything = some.recursive(
     some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=5),
-    lambda inner: some.lists(inner, max_size=3)
-    | some.dictionaries(
-        some.sampled_from(["engine", "instances", "stdout_lines", "counts", "status", "failed", "layers", "x"]),
-        inner,
-        max_size=4,
+    lambda inner: (
+        some.lists(inner, max_size=3)
+        | some.dictionaries(
+            some.sampled_from(["engine", "instances", "stdout_lines", "counts", "status", "failed", "layers", "x"]),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=8,
 )
 
 
 @settings(max_examples=60, deadline=None)
-@given(some.sampled_from(["reach", "gpus", "engine", "configuration", "registry", "image", "notebooks", "disks"]), anything)
+@given(
+    some.sampled_from(["reach", "gpus", "engine", "configuration", "registry", "image", "notebooks", "disks"]), anything
+)
 def test_no_answer_ends_the_report(probe: str, answer: t.Any) -> None:
     answers = {"lab01": well(**{probe: answer}), "lab02": well()}
     report = fleet_report_data(answers, asked=answers, made_at=0)
