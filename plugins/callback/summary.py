@@ -20,7 +20,7 @@ options:
   width:
     description: The characters after which a reason is cut. The whole of it is further up, where the task failed.
     type: int
-    default: 300
+    default: 400
     env:
       - name: GPULAB_SUMMARY_WIDTH
     ini:
