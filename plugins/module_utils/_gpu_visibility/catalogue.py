@@ -10,12 +10,15 @@ added for what is left over. Texts name in braces what the detection found.
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .detect import Hit, host
 from .detect import containers as inside
 from .seen import Seen
 
+# What a program printed goes into messages, and must not steer the terminal of who reads them.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TOOLKIT = "https://github.com/NVIDIA/nvidia-container-toolkit/issues/"
 _OPEN = "https://github.com/NVIDIA/open-gpu-kernel-modules/issues/"
 _NVIDIA_DOCKER = "https://github.com/NVIDIA/nvidia-docker/issues/"
@@ -24,6 +27,7 @@ _CDI_DOCS = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/l
 _INSTALL_DOCS = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html"
 _KERNEL_CAUSES = (
     "other_driver_bound",
+    "gpu_reserved_for_guests",
     "module_signature_rejected",
     "module_not_built",
     "open_module_without_gsp",
@@ -90,7 +94,7 @@ ENTRIES: tuple[Entry, ...] = (
         layer="pci",
         severity="error",
         detect=host.gpus_missing,
-        signal="`expected_gpus`, and what is on the PCI bus",
+        signal="`expected_gpus`, else what the loaded driver knows, and what is on the PCI bus",
         message="{there} of {expected} expected GPUs are there",
         cause="The firmware does not see the card: power, seat or riser; a slot or link that is switched off; a"
         " virtual machine that"
@@ -107,14 +111,12 @@ ENTRIES: tuple[Entry, ...] = (
         layer="kernel_driver",
         severity="error",
         detect=host.other_driver_bound,
-        signal="/sys/bus/pci/devices/*/driver is nouveau or vfio-pci; kernel log `probe routine was not called`,"
-        " `already bound to`",
+        signal="/sys/bus/pci/devices/*/driver is nouveau or another than nvidia; kernel log `probe routine was not"
+        " called`, `already bound to`",
         message="{driver} has {buses}, so the driver of NVIDIA cannot have it",
-        cause="Another kernel driver took the GPU first: nouveau at boot, or vfio-pci to give it to a virtual machine.",
+        cause="Another kernel driver took the GPU first, as nouveau does at boot.",
         remedy=Remedy(
-            "For nouveau: blacklist it, rebuild the initramfs and reboot. For vfio-pci: take the GPU out of its list"
-            " of ids, if this"
-            " host is to use it.",
+            "Blacklist it, rebuild the initramfs and reboot.",
             (
                 "printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' > /etc/modprobe.d/blacklist-nouveau.conf",
                 "update-initramfs -u",
@@ -123,6 +125,56 @@ ENTRIES: tuple[Entry, ...] = (
             requires_reboot=True,
         ),
         source="sources of NVIDIA/open-gpu-kernel-modules",
+    ),
+    Entry(
+        id="gpu_reserved_for_guests",
+        rows=(3,),
+        layer="kernel_driver",
+        severity="error",
+        detect=host.reserved_for_guests,
+        signal="/sys/bus/pci/devices/*/driver is vfio-pci or another that gives devices to virtual machines",
+        message="{driver} keeps {buses} for a virtual machine",
+        cause="The GPU was set apart for a guest. Where that is meant, `expected_gpus` says how many GPUs the host is"
+        " to have for itself.",
+        remedy=Remedy(
+            "If this host is to use it: take its ids out of vfio-pci's, on the kernel's command line and in"
+            " /etc/modprobe.d, rebuild the initramfs and reboot. A guest that has the GPU now loses it.",
+            ("grep -rn 'vfio' /etc/modprobe.d /proc/cmdline", "update-initramfs -u", "reboot"),
+            requires_reboot=True,
+        ),
+        source="sources of NVIDIA/open-gpu-kernel-modules",
+    ),
+    Entry(
+        id="gpu_without_driver",
+        rows=(),
+        layer="kernel_driver",
+        severity="error",
+        detect=host.without_driver,
+        signal="/sys/bus/pci/devices/*/driver is absent, while the driver is loaded",
+        message="no kernel driver has {buses}, although the one of NVIDIA is loaded",
+        cause="The driver refused this GPU or failed to start it, or it was taken from the driver (drained, unbound).",
+        remedy=Remedy(
+            "Read what the kernel says of it; a GPU that was unbound by hand is bound again by the second command.",
+            (
+                "journalctl --dmesg --boot --grep 'NVRM|nvidia'",
+                "echo BUS_ID > /sys/bus/pci/drivers/nvidia/bind",
+            ),
+        ),
+        source="own",
+        unless=("open_module_without_gsp", "gpu_unsupported_by_driver", "blackwell_needs_open_module", "gpu_lost"),
+    ),
+    Entry(
+        id="driver_loaded_late",
+        rows=(),
+        layer="kernel_driver",
+        severity="info",
+        detect=host.loaded_late,
+        signal="no /proc/driver/nvidia/version until nvidia-smi was run as root",
+        message="the kernel module nvidia was not loaded before this look",
+        cause="Nothing loads it at boot: the first program of root that asks for a GPU does, and what runs in a"
+        " container cannot.",
+        remedy=Remedy("Have it loaded at each boot.", ("systemctl enable --now nvidia-persistenced",)),
+        source="own",
     ),
     Entry(
         id="module_signature_rejected",
@@ -417,6 +469,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_XIDS,
         ),
         source="measured",
+        unless=("blackwell_needs_open_module", "gpu_without_driver"),
     ),
     Entry(
         id="power_or_thermal",
@@ -465,7 +518,8 @@ ENTRIES: tuple[Entry, ...] = (
         layer="nvml",
         severity="error",
         detect=host.fabric_not_ready,
-        signal="fabric state `In Progress`, NVSwitches without a fabricmanager of the driver's version, cuInit 802",
+        signal="fabric state `In Progress` or its status an error, NVSwitches without a fabricmanager of the driver's"
+        " version, cuInit 802",
         message="{what}",
         cause="On machines with NVSwitches, CUDA waits for nvidia-fabricmanager, which must have exactly the"
         " driver's version.",
@@ -517,7 +571,7 @@ ENTRIES: tuple[Entry, ...] = (
         remedy=Remedy("Read the kernel log.", ("journalctl --dmesg --boot --grep 'NVRM|nvidia'",)),
         source="measured",
         confidence="likely",
-        unless=(*_NVML_CAUSES, *_KERNEL_CAUSES),
+        unless=(*_NVML_CAUSES, *_KERNEL_CAUSES, "device_nodes_missing"),
     ),
     Entry(
         id="toolkit_missing",
@@ -581,7 +635,8 @@ ENTRIES: tuple[Entry, ...] = (
         message="{path} is out of date: {reasons}",
         cause="The driver was upgraded, or a GPU came or went, after the specification was written.",
         remedy=Remedy(
-            "Generate it again.",
+            "Generate it again. The service writes /var/run/cdi/nvidia.yaml; a file in /etc/cdi is somebody's own, and"
+            " is written again by that somebody, or removed.",
             ("systemctl restart nvidia-cdi-refresh.service", "nvidia-ctk cdi list"),
             docs_url=_TOOLKIT + "1611",
         ),
@@ -972,7 +1027,7 @@ def _finding(entry: Entry, hit: Hit) -> dict[str, t.Any]:
         "severity": hit.severity or entry.severity,
         "confidence": hit.confidence or entry.confidence,
         "gpus": list(hit.gpus),
-        "message": entry.message.format(**values) if values else entry.message,
+        "message": _CONTROL.sub("?", entry.message.format(**values) if values else entry.message),
         "cause": entry.cause,
         "remedy": {
             "text": entry.remedy.text,

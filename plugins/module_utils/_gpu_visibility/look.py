@@ -41,6 +41,10 @@ def see(system: System, options: Options) -> Seen:
         return seen
     if _asks(options, "nvml", "cdi", "container") or options.frameworks:
         _timed(seen, "nvml", nvml.nvml, system)
+        if seen.nvml_works and seen.pci and not seen.driver:
+            _timed(seen, "kernel_driver", host.kernel_driver, system)
+            _timed(seen, "device_nodes", host.device_nodes, system)
+            seen.loaded_by_look = seen.driver is not None
     # ... and the log comes after it, because it makes the driver say what is wrong.
     if options.kernel_log and _asks(options, "kernel_driver", "nvml"):
         _timed(seen, "kernel_driver", host.log, system)

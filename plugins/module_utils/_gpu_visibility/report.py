@@ -163,7 +163,7 @@ def _not_here(seen: Seen, name: str) -> bool:
 
 
 def _is_gpu_host(seen: Seen) -> bool:
-    return seen.has_device or seen.nvml_works or bool(seen.expected_gpus) or (seen.pci is None and bool(seen.driver))
+    return seen.has_device or seen.nvml_works or bool(seen.expected_gpus) or bool(seen.driver)
 
 
 def _overall(seen: Seen, layers: list[dict[str, t.Any]]) -> str:

@@ -116,6 +116,8 @@ class Seen:
     module_kernels: list[str] = dataclasses.field(default_factory=list)  # the kernels that have an nvidia.ko
     secure_boot: bool | None = None
     signer: str | None = None
+    loaded_by_look: bool = False  # the driver came when nvidia-smi was run
+    wsl_has_driver: bool = False  # Windows put NVIDIA's libraries here
     nodes: dict[str, Node] = dataclasses.field(default_factory=dict)  # by path
     uid: int = 0
     has_char_links: bool = False
@@ -163,6 +165,10 @@ class Seen:
         return bool(self.listed)
 
     @property
+    def smi_is_there(self) -> bool:
+        return self.smi is not None and (self.smi.listing_run.rc is not None or self.smi.hung)
+
+    @property
     def cuda_version(self) -> str | None:
         return self.smi.xml.cuda_version if self.smi and self.smi.xml else None
 
@@ -196,7 +202,18 @@ class Seen:
         """A GPU that nvidia-smi could not open, by what /proc knows of it."""
         if failed.bus_id:
             return self.gpu_at(failed.bus_id)
-        by_minor = {one.minor: one for one in self.information}
-        if failed.number in by_minor:
-            return self.gpu_at(by_minor[failed.number].bus_id)
+        # nvidia-smi counts them in the order of the bus, which need not be that of the minor numbers.
+        buses = sorted(one.bus_id for one in self.information)
+        silent = [bus_id for bus_id in buses if self.gpu_at(bus_id) not in {gpu.uuid for gpu in self.listed}]
+        if len(silent) == 1:
+            return self.gpu_at(silent[0])
+        if failed.number is not None and failed.number < len(buses) and buses[failed.number] in silent:
+            return self.gpu_at(buses[failed.number])
         return f"index {failed.number}"
+
+    def works(self, bus_id: str | None) -> bool:
+        """Whether nvidia-smi shows this GPU, whatever an old line of the kernel's log says of it."""
+        shown = {gpu.uuid for gpu in self.listed}
+        return self.gpu_at(bus_id) in shown or (
+            self.smi is not None and any(gpu.bus_id == bus_id for gpu in self.smi.gpus)
+        )

@@ -78,7 +78,8 @@ class System:
 
     def read_bytes(self, path: str) -> bytes | None:
         try:
-            with open(self.path(path), "rb") as file:
+            # A named pipe without a writer would keep its reader for ever.
+            with open(os.open(self.path(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
                 return file.read(_MOST_BYTES)
         except (OSError, ValueError):
             return None
@@ -120,16 +121,25 @@ class System:
 
     # Programs
 
-    def run(self, name: str, *arguments: str, timeout: float | None = None) -> Run:
-        """Run a program of this host, never longer than its time limit."""
+    def limit(self, timeout: float | None = None) -> float:
+        """Seconds that a program may take now."""
+        return min(self.timeout if timeout is None else timeout, self.left)
+
+    def run(self, name: str, *arguments: str, timeout: float | None = None, tidying: bool = False) -> Run:
+        """Run a program of this host, never longer than its time limit.
+
+        Tidying up has its time even after the deadline.
+        """
         path = self.program(name)
         if path is None:
             return Run(" ".join((name, *arguments)), None, "", "", f"{name} is not installed", 0.0)
-        return self.run_path(path, *arguments, ref=name, timeout=timeout)
+        return self.run_path(path, *arguments, ref=name, timeout=timeout, tidying=tidying)
 
-    def run_path(self, path: str, *arguments: str, ref: str = "", timeout: float | None = None) -> Run:
+    def run_path(
+        self, path: str, *arguments: str, ref: str = "", timeout: float | None = None, tidying: bool = False
+    ) -> Run:
         shown = " ".join((ref or path, *arguments))
-        limit = min(self.timeout if timeout is None else timeout, self.left)
+        limit = timeout if tidying and timeout is not None else self.limit(timeout)
         if limit <= 0:
             return Run(shown, None, "", "", "not run: the time for the whole look is over", 0.0)
         folders = [self.path(folder) for folder in _BINARIES]

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 
 from ..parsers import docker as docker_info
 from ..parsers import toolkit as toolkit_text
-from ..seen import InContainer, InFramework, Seen
+from ..seen import CdiFile, InContainer, InFramework, Seen
 from . import Hit
 
 _NO_GPU_DRIVER = re.compile(r'could not select device driver "(?:nvidia)?" with capabilities: \[\[gpu')
@@ -93,15 +94,15 @@ def cdi_spec_stale(seen: Seen) -> t.Iterator[Hit]:
         reasons = list(file.missing)
         if file.other_driver:
             reasons.append(f"it is for driver {file.spec.driver_version}")
-        in_spec = {name for name in file.spec.devices if name.startswith("GPU-")}
-        reasons += [
-            f"{gpu.uuid} is not in it" for gpu in seen.listed if in_spec and gpu.uuid not in in_spec and not gpu.mig
-        ]
+        reasons += [f"{name} is not in it" for name in _unnamed(seen, file)]
         if reasons:
             shown = [f"{reason} is gone" if reason.startswith("/") else reason for reason in reasons]
             more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
-            yield Hit(values={"path": file.path, "reasons": "; ".join(shown[:3]) + more})
-            return
+            values = {"path": file.path, "reasons": "; ".join(shown[:3]) + more}
+            if not _is_overridden(seen, file):
+                yield Hit(values=values)
+                return
+            yield Hit(values=values, severity="info")
     if gone:
         yield Hit(values={"path": "the CDI specification", "reasons": f"{gone[1]} is gone"})
 
@@ -109,7 +110,8 @@ def cdi_spec_stale(seen: Seen) -> t.Iterator[Hit]:
 def cdi_numbers_stale(seen: Seen) -> t.Iterator[Hit]:
     for file in seen.gpu_specs:
         if file.renumbered:
-            yield Hit(values={"path": file.path, "what": "; ".join(file.renumbered[:3])})
+            values = {"path": file.path, "what": "; ".join(file.renumbered[:3])}
+            yield Hit(values=values, severity="info" if _is_overridden(seen, file) else None)
 
 
 def cdi_not_understood(seen: Seen) -> t.Iterator[Hit]:
@@ -275,12 +277,38 @@ def framework_failed(seen: Seen) -> t.Iterator[Hit]:
 
 def _given(seen: Seen, one: InFramework) -> int:
     """How many GPUs a framework could see: those of its container, or all of the host's."""
-    gpus = [] if one.where == "container" else seen.listed
+    # A container that was made for it was given all; what one that runs was given is only known from a look into it.
+    gpus = [] if one.container else seen.listed
     for look in seen.looks:
-        if look.container == one.container and look.inside is not None and look.inside.smi_rc == 0:
+        if look.container == one.container and look.inside is not None:
+            if look.inside.smi_rc != 0:
+                # Without the capability `utility` there is no nvidia-smi, and the nodes tell.
+                return len(look.inside.gpu_nodes)
             gpus = look.inside.listing.gpus
     # CUDA shows a program one MIG device, and nothing beside it.
     return 1 if any(gpu.mig for gpu in gpus) else len(gpus)
+
+
+def _unnamed(seen: Seen, file: CdiFile) -> list[str]:
+    """GPUs and MIG devices that a specification does not name, though it names others of their kind."""
+    names = set(file.spec.devices)
+    by_uuid = any(name.startswith(("GPU-", "MIG-")) for name in names)
+    by_index = any(re.fullmatch(r"\d+(:\d+)?", name, re.ASCII) for name in names)
+    if not (by_uuid or by_index):
+        return []
+    # nvidia-ctk names the slices of a GPU that is cut up, nothing of one that is to be, and the others whole.
+    uncut = {gpu.uuid for gpu in (seen.smi.gpus if seen.smi else []) if gpu.mig_mode == "enabled" and not gpu.mig}
+    wanted = [(gpu.uuid, str(gpu.number)) for gpu in seen.listed if not gpu.mig and gpu.uuid not in uncut]
+    wanted += [(one.uuid, f"{gpu.number}:{one.number}") for gpu in seen.listed for one in gpu.mig]
+    return [uuid if by_uuid else f"GPU {index}" for uuid, index in wanted if not names & {uuid, index}]
+
+
+def _is_overridden(seen: Seen, file: CdiFile) -> bool:
+    """Whether files of a later directory, which go before it, name all that it names and are in order."""
+    folder = os.path.dirname(file.path)
+    later = seen.gpu_specs[seen.gpu_specs.index(file) + 1 :]
+    fresh = [one for one in later if os.path.dirname(one.path) != folder and not one.stale_reasons]
+    return bool(file.spec.devices) and set(file.spec.devices) <= {name for one in fresh for name in one.spec.devices}
 
 
 def _has_devices(seen: Seen) -> bool:

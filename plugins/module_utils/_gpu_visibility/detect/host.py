@@ -14,6 +14,8 @@ from . import Hit
 
 _NO_DEVICES = re.compile(r"No devices (?:were )?found", re.I)
 _OTHER_NVML = re.compile(r"Failed to initialize NVML: (.{1,200})")
+_FOR_GUESTS = re.compile(r"vfio|pci-?stub|pciback", re.I)
+_ENROLLED = re.compile(r"Canonical|Debian Secure Boot", re.I)
 _LOST = 79
 _RESET_NEEDED = frozenset((48, 62, 64, 74, 95, 109, 119, 120, 140, 143, 145, 154))
 
@@ -22,12 +24,17 @@ def gpus_missing(seen: Seen) -> t.Iterator[Hit]:
     there = len(seen.pci) if seen.pci is not None else len(seen.listed)
     if seen.expected_gpus is not None and there < seen.expected_gpus:
         yield Hit(values={"there": there, "expected": seen.expected_gpus})
+    elif seen.pci is not None and seen.driver and not seen.is_tegra:
+        # The driver only loads where there is a GPU, and keeps its entry of one that is taken from the bus.
+        known = max(1, len(seen.information))
+        if max(there, len(seen.listed)) < known:
+            yield Hit(values={"there": there, "expected": known}, confidence="likely")
 
 
 def other_driver_bound(seen: Seen) -> t.Iterator[Hit]:
-    for driver in ("nouveau", "vfio-pci"):
-        gpus = [gpu for gpu in seen.pci or () if gpu.driver == driver]
-        if gpus:
+    for driver in dict.fromkeys(gpu.driver for gpu in seen.pci or () if gpu.driver not in (None, "nvidia")):
+        if not _FOR_GUESTS.search(str(driver)):
+            gpus = [gpu for gpu in seen.pci or () if gpu.driver == driver]
             yield Hit([seen.gpu_at(gpu.bus_id) for gpu in gpus], {"driver": driver, "buses": _buses(gpus)})
     # The kernel log of this boot still tells of it where /sys no longer does, and the other way round.
     if seen.log and not seen.driver and not any(gpu.driver for gpu in seen.pci or ()):
@@ -37,17 +44,43 @@ def other_driver_bound(seen: Seen) -> t.Iterator[Hit]:
             yield Hit(gpus_named, {"driver": driver, "buses": event.bus_id or "a GPU"}, confidence="likely")
 
 
+def reserved_for_guests(seen: Seen) -> t.Iterator[Hit]:
+    gpus = [gpu for gpu in seen.pci or () if _FOR_GUESTS.search(gpu.driver or "")]
+    if gpus:
+        # Who says how many GPUs the host is to have, and has them, gave the others away on purpose.
+        meant = seen.expected_gpus is not None and len(seen.listed) >= seen.expected_gpus
+        drivers = ", ".join(dict.fromkeys(str(gpu.driver) for gpu in gpus))
+        yield Hit(
+            [seen.gpu_at(gpu.bus_id) for gpu in gpus],
+            {"driver": drivers, "buses": _buses(gpus)},
+            severity="info" if meant else None,
+        )
+
+
+def without_driver(seen: Seen) -> t.Iterator[Hit]:
+    gpus = [gpu for gpu in seen.pci or () if gpu.driver is None and not seen.works(gpu.bus_id)]
+    if seen.driver and gpus:
+        yield Hit([seen.gpu_at(gpu.bus_id) for gpu in gpus], {"buses": _buses(gpus)})
+
+
+def loaded_late(seen: Seen) -> t.Iterator[Hit]:
+    if seen.loaded_by_look:
+        yield Hit()
+
+
 def signature_rejected(seen: Seen) -> t.Iterator[Hit]:
-    if seen.driver or not seen.pci or seen.kernel not in seen.module_kernels:
+    if seen.driver or seen.nvml_works or not seen.pci or seen.kernel not in seen.module_kernels:
         return
     rejected = bool(seen.log and seen.log.of("key_rejected"))
-    if rejected or seen.secure_boot:
+    # A distribution's own key is enrolled with its boot loader.
+    if rejected or (seen.secure_boot and not _ENROLLED.search(seen.signer or "")):
         signer = f"signed by {seen.signer}" if seen.signer else "not signed"
         yield Hit(values={"signer": signer}, confidence="certain" if rejected and seen.secure_boot else "likely")
 
 
 def module_not_built(seen: Seen) -> t.Iterator[Hit]:
-    if not seen.driver and seen.pci and seen.has_module_folder and seen.kernel not in seen.module_kernels:
+    absent = seen.has_module_folder and seen.kernel not in seen.module_kernels
+    if not seen.driver and not seen.nvml_works and seen.pci and absent:
         others = ", ".join(seen.module_kernels) or "no kernel"
         # Without any module the driver may as well never have been installed.
         yield Hit(
@@ -58,7 +91,7 @@ def module_not_built(seen: Seen) -> t.Iterator[Hit]:
 def open_module_without_gsp(seen: Seen) -> t.Iterator[Hit]:
     events = seen.log.of("open_without_gsp") if seen.log else []
     buses = {event.bus_id for event in events}
-    gpus = [gpu for gpu in seen.pci or () if gpu.bus_id in buses]
+    gpus = [gpu for gpu in seen.pci or () if gpu.bus_id in buses and not seen.works(gpu.bus_id)]
     if gpus:
         yield Hit([seen.gpu_at(gpu.bus_id) for gpu in gpus], {"buses": _buses(gpus)})
     elif seen.driver and seen.driver.flavor == "open":
@@ -71,8 +104,8 @@ def blackwell_needs_open_module(seen: Seen) -> t.Iterator[Hit]:
     if not seen.driver or seen.driver.flavor != "proprietary":
         return
     failed = {event.bus_id for event in (seen.log.of("rm_init_failed") if seen.log else [])}
-    new = [gpu for gpu in seen.pci or () if gpu.is_blackwell]
-    if new and not seen.nvml_works:
+    new = [gpu for gpu in seen.pci or () if gpu.is_blackwell and not seen.works(gpu.bus_id)]
+    if new:
         certain = any(gpu.bus_id in failed for gpu in new)
         names = [seen.gpu_at(gpu.bus_id) for gpu in new]
         yield Hit(names, {"buses": _buses(new)}, confidence="certain" if certain else "likely")
@@ -80,6 +113,8 @@ def blackwell_needs_open_module(seen: Seen) -> t.Iterator[Hit]:
 
 def unsupported_by_driver(seen: Seen) -> t.Iterator[Hit]:
     for event in seen.log.of("unsupported") if seen.log else []:
+        if seen.works(event.bus_id) or (seen.nvml_works and not event.bus_id):
+            continue
         yield Hit(
             [seen.gpu_at(event.bus_id)] if event.bus_id else [],
             {"where": f"{event.bus_id} ({event.device_id})" if event.bus_id else "A GPU", "release": event.value},
@@ -89,17 +124,26 @@ def unsupported_by_driver(seen: Seen) -> t.Iterator[Hit]:
 def driver_not_communicating(seen: Seen) -> t.Iterator[Hit]:
     said = bool(seen.smi and "couldn't communicate with the NVIDIA driver" in seen.smi.text)
     bound = [gpu for gpu in seen.pci or () if gpu.driver not in (None, "nvidia")]
+    if seen.driver:
+        return  # it is loaded, and something above it is wrong
     if not seen.has_device and not seen.expected_gpus:
         if said:
             yield Hit(severity="info")
-    elif said or (seen.pci and not seen.driver and len(bound) < len(seen.pci)):
+    elif said or (seen.pci and not seen.nvml_works and len(bound) < len(seen.pci)):
         yield Hit(confidence=None if said else "likely")
 
 
 def wsl_without_adapter(seen: Seen) -> t.Iterator[Hit]:
-    if seen.platform == "wsl" and not seen.nvml_works:
-        # Without /dev/dxg this is WSL 1, or a Windows without a GPU that it could share.
-        yield Hit(confidence="likely" if seen.has_dxg else None)
+    if seen.platform != "wsl" or seen.nvml_works:
+        return
+    if not seen.has_dxg:
+        # WSL 1, or a Windows without a GPU that it could share: nothing is wrong where nobody expects one.
+        if seen.expected_gpus:
+            yield Hit()
+    elif seen.wsl_has_driver or seen.smi_is_there or seen.expected_gpus:
+        yield Hit(confidence="likely")
+    else:
+        yield Hit(confidence="possible", severity="warning")
 
 
 def persistenced_failed(seen: Seen) -> t.Iterator[Hit]:
@@ -159,7 +203,7 @@ def library_missing(seen: Seen) -> t.Iterator[Hit]:
         return
     if seen.smi.rc == 12 or "couldn't find libnvidia-ml" in seen.smi.text:
         yield Hit(severity=severity)
-    elif seen.smi.listing_run.rc is None and not seen.smi.hung and seen.has_device and not seen.is_tegra:
+    elif not seen.smi_is_there and bool(seen.pci):
         # No nvidia-smi to ask: the packages that have it have the library too.
         yield Hit(severity=severity, confidence="possible" if seen.library_version else "likely")
 
@@ -237,6 +281,10 @@ def xid_reported(seen: Seen) -> t.Iterator[Hit]:
 
 
 def gpu_unavailable(seen: Seen) -> t.Iterator[Hit]:
+    run = seen.smi.xml_run if seen.smi else None
+    if seen.smi and seen.nvml_works and run and run.rc not in (None, 0) and not seen.smi.failed:
+        said = next(iter(run.text.splitlines()), f"exit code {run.rc}")[:200]
+        yield Hit(values={"said": f"nvidia-smi lists it, and cannot query it: {said}"}, confidence="likely")
     for failed in seen.smi.failed if seen.smi else []:
         if failed.fault in ("unknown", "blocked") and seen.smi and seen.smi.rc not in (4, 6):
             yield Hit([seen.named(failed)], {"said": failed.message})
@@ -276,9 +324,12 @@ def mig_without_instances(seen: Seen) -> t.Iterator[Hit]:
 
 
 def fabric_not_ready(seen: Seen) -> t.Iterator[Hit]:
-    waiting = [gpu.uuid or "?" for gpu in (seen.smi.gpus if seen.smi else []) if gpu.fabric_state == "In Progress"]
+    gpus = seen.smi.gpus if seen.smi else []
+    waiting = [gpu.uuid or "?" for gpu in gpus if gpu.fabric_state == "In Progress" or _fabric_failed(gpu)]
+    on_fabric = bool(seen.nvswitches) or any(gpu.fabric_state for gpu in gpus)
     cuda = any("cuda:802" in one.answer.errors for one in seen.frameworks)
-    failed = any(unit.startswith("nvidia-fabricmanager") for unit in seen.failed_services)
+    # It ends by itself, as a failure, where there is no fabric to manage.
+    failed = on_fabric and any(unit.startswith("nvidia-fabricmanager") for unit in seen.failed_services)
     loaded = seen.driver.version if seen.driver else None
     other = bool(seen.fabricmanager and loaded and seen.fabricmanager != loaded)
     missing = bool(seen.nvswitches and seen.driver and not seen.fabricmanager)
@@ -311,10 +362,15 @@ def smi_not_understood(seen: Seen) -> t.Iterator[Hit]:
 
 
 def nvml_error(seen: Seen) -> t.Iterator[Hit]:
-    if seen.smi and not seen.nvml_works and seen.smi.rc not in (None, 0):
+    nothing_there = seen.pci == [] and seen.smi is not None and _NO_DEVICES.search(seen.smi.text)
+    if seen.smi and not seen.nvml_works and seen.smi.rc not in (None, 0) and not nothing_there:
         said = _OTHER_NVML.search(seen.smi.text)
         first = next(iter(seen.smi.text.splitlines()), "nothing")[:200]
         yield Hit(values={"said": said[1] if said else first, "rc": seen.smi.rc})
+
+
+def _fabric_failed(gpu: t.Any) -> bool:
+    return gpu.fabric_state == "Completed" and gpu.fabric_status not in (None, "Success")
 
 
 def _is_node(seen: Seen, path: str, major: int | None) -> bool:

@@ -10,9 +10,10 @@ import typing as t
 
 from . import smi_list, smi_text
 
-# For /bin/sh alone: an image may have neither ls nor grep.
+# For /bin/sh alone: an image may have neither ls nor grep. $0 is the time limit: what `docker exec` starts runs on in
+# the container when its client is killed, so it has to end by itself.
 SCRIPT = """
-nvidia-smi -L 2>&1
+if command -v timeout >/dev/null; then timeout -s KILL "$0" nvidia-smi -L 2>&1; else nvidia-smi -L 2>&1; fi
 echo "gpulab:rc=$?"
 for node in /dev/nvidia* /dev/dxg; do
   if [ -c "$node" ]; then echo "gpulab:node=$node"; fi

@@ -18,7 +18,8 @@ import typing as t
 
 from . import pci, smi_text
 
-_GPU = re.compile(r"GPU (\d{1,4}): (.{0,200}?) \(UUID: (GPU-[\w-]{1,80})\)\s*", re.ASCII)
+# A Jetson's UUID has no prefix.
+_GPU = re.compile(r"GPU (\d{1,4}): (.{0,200}?) \(UUID: ([0-9a-zA-Z][\w-]{7,80})\)\s*", re.ASCII)
 _MIG = re.compile(r"\s+MIG (\S{1,40})\s+Device\s+(\d{1,4}): \(UUID: (MIG-[\w/-]{1,120})\)\s*", re.ASCII)
 _FAILED = re.compile(r"Unable to determine the device handle for gpu ?([0-9a-f:.]+): (.{0,300})", re.ASCII | re.I)
 

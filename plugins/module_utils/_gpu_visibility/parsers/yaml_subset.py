@@ -15,7 +15,8 @@ import re
 import typing as t
 
 _KEY = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s"'\[\]{}#&*!|>%@`,?:-][^#]*?|-[^\s#][^#]*?):(?:\s+(.*))?""")
-_NUMBER = re.compile(r"[-+]?\d{1,18}", re.ASCII)
+# With a zero before it, it is octal in one version of YAML and text in the other: text here.
+_NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d{0,17})", re.ASCII)
 _DEEPEST = 32
 _WORDS: dict[str, t.Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
 

@@ -32,6 +32,8 @@ _LIBRARY_FOLDERS = (
 _UNIT_FOLDERS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _SERVICES = ("nvidia-persistenced.service", "nvidia-fabricmanager.service")
 _MOST_LOG_LINES = 20000
+# Debian names it by its variant.
+_MODULE = r"nvidia(?:-current|-legacy-\d{3}xx|-tesla(?:-\d{3})?)?(?:-open)?"
 
 
 def pci(system: System, seen: Seen) -> None:
@@ -40,6 +42,8 @@ def pci(system: System, seen: Seen) -> None:
     compatible = system.read("/proc/device-tree/compatible") or ""
     seen.is_tegra = "nvidia,tegra" in compatible or system.exists("/etc/nv_tegra_release")
     seen.platform = _platform(system, seen)
+    # Any maker's GPU has a /dev/dxg. That Windows has a driver of NVIDIA shows in what it puts here.
+    seen.wsl_has_driver = any(map(system.exists, ("/usr/lib/wsl/lib/libcuda.so.1", "/usr/lib/wsl/lib/nvidia-smi")))
     names = system.names("/sys/bus/pci/devices")
     if names is None:
         seen.evidence["pci"] = [evidence("file", "/sys/bus/pci/devices", "cannot be read")]
@@ -159,11 +163,11 @@ def _module(system: System, kernel: str) -> str | None:
     """nvidia.ko of a kernel, wherever its packager put it."""
     for folder in ("updates/dkms", "updates", "extra", "extra/nvidia", "kernel/drivers/video", "weak-updates/nvidia"):
         for name in system.names(f"/lib/modules/{kernel}/{folder}") or []:
-            if re.fullmatch(r"nvidia(-current)?\.ko(\.(xz|zst|gz))?", name, re.ASCII):
+            if re.fullmatch(rf"{_MODULE}\.ko(\.(xz|zst|gz))?", name, re.ASCII):
                 return f"/lib/modules/{kernel}/{folder}/{name}"
     # Ubuntu's prebuilt modules stand in a folder per branch; modules.dep names all of a kernel.
     listed = system.read(f"/lib/modules/{kernel}/modules.dep") or ""
-    found = re.search(r"^(\S*/nvidia(?:-current)?\.ko[^:\s]*):", listed, re.M)
+    found = re.search(rf"^(\S*/{_MODULE}\.ko[^:\s]*):", listed, re.M)
     return f"/lib/modules/{kernel}/{found[1]}" if found else None
 
 

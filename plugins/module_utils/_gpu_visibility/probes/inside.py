@@ -60,14 +60,16 @@ def temporary(system: System, seen: Seen, image: str, wanted: str) -> None:
     required = (docker.image_environment(environment.stdout) or {}).get("NVIDIA_REQUIRE_CUDA")
     method = method_of(seen, wanted)
     run = _run_in(
-        system, [*arguments(method), "--entrypoint", "/bin/sh", image, "-c", container.SCRIPT], "nvidia-smi -L"
+        system,
+        [*arguments(method), "--entrypoint", "/bin/sh", image, "-c", container.SCRIPT, str(_seconds(system))],
+        "nvidia-smi -L",
     )
     _note(seen, InContainer(None, image, method, run, _inside(run.stdout), required))
 
 
 def running(system: System, seen: Seen, name: str) -> None:
     """What a container that runs sees."""
-    run = system.run("docker", "exec", name, "/bin/sh", "-c", container.SCRIPT)
+    run = system.run("docker", "exec", name, "/bin/sh", "-c", container.SCRIPT, str(_seconds(system)))
     run = run._replace(ref=f"docker exec {name} nvidia-smi -L")
     _note(seen, InContainer(name, None, None, run, _inside(run.stdout), None))
 
@@ -75,7 +77,7 @@ def running(system: System, seen: Seen, name: str) -> None:
 def frameworks(system: System, seen: Seen, name: str, image: str | None, running_in: str | None, wanted: str) -> None:
     """What a framework lists: in the container that runs, else in a new one of the image, else on the host itself."""
     given = [part for key, value in _FRAMEWORK_ENV.items() for part in ("--env", f"{key}={value}")]
-    script = framework.program(name)
+    script = framework.program(name, _seconds(system))
     if running_in:
         where, run = "container", system.run("docker", "exec", *given, running_in, "python3", "-c", script)
     elif image:
@@ -95,11 +97,15 @@ def _run_in(system: System, rest: list[str], shown: str) -> t.Any:
     # Without network, and not kept: it is only to look at its devices.
     fixed = ["run", "--rm", "--name", name, "--pull", "never", "--network", "none", "--label", "org.gpulab.probe=1"]
     run = system.run("docker", *fixed, *rest)
-    if run.rc is None:
+    if run.rc is None and run.seconds > 0:
         # The client was killed, and its container runs on. This takes a moment even when the time is over.
-        system.deadline += 10
-        system.run("docker", "rm", "--force", name, timeout=10)
+        system.run("docker", "rm", "--force", name, timeout=10, tidying=True)
     return run._replace(ref=f"docker run {' '.join(rest[: rest.index('--entrypoint')])}: {shown}")
+
+
+def _seconds(system: System) -> int:
+    """When what runs in a container is to end by itself: just after its client would have been killed."""
+    return int(system.limit()) + 1
 
 
 def _inside(stdout: str) -> container.Inside | None:

@@ -144,11 +144,53 @@ PLAYS = [
     ),
     Play(
         "other_driver_bound",
+        Machine(gpus=(Gpu(0), Gpu(1, driver="nova_core"))),
+        status="degraded",
+        gpus=["0000:3e:00.0"],
+        message="nova_core has",
+        note="one of two",
+    ),
+    Play(
+        "gpu_reserved_for_guests",
         Machine(gpus=(Gpu(0), Gpu(1, driver="vfio-pci"))),
         status="degraded",
         gpus=["0000:3e:00.0"],
-        message="vfio-pci has",
-        note="one of two",
+        message="vfio-pci keeps 0000:3e:00.0",
+    ),
+    Play(
+        "gpu_reserved_for_guests",
+        Machine(gpus=(Gpu(0), Gpu(1, driver="vfio-pci"))),
+        options={"expected_gpus": 1},
+        severity="info",
+        status="ok",
+        gpus=["0000:3e:00.0"],
+        note="as it was meant",
+    ),
+    Play(
+        "gpu_without_driver",
+        Machine(gpus=(Gpu(0), Gpu(1, driver=None))),
+        status="degraded",
+        gpus=["0000:3e:00.0"],
+        message="no kernel driver has 0000:3e:00.0",
+    ),
+    Play(
+        "driver_loaded_late",
+        driver_not_loaded(gpus=t4(1), toolkit=None),
+        lambda root: programs.write_program(
+            root / "usr/bin/nvidia-smi",
+            [
+                "#!/bin/sh",
+                f"mkdir -p {root}/proc/driver/nvidia {root}/dev",
+                f"printf '%s' '{texts.proc_version(Machine())}' > {root}/proc/driver/nvidia/version",
+                f"echo 'c 195:0' > {root}/dev/nvidia0; echo 'c 195:255' > {root}/dev/nvidiactl",
+                f"echo 'c 510:0' > {root}/dev/nvidia-uvm; echo 'nvidia_uvm 1 0 - Live 0x0' > {root}/proc/modules",
+                f"case $1 in -L) printf %s '{texts.smi_list(t4(1))}';;",
+                f"*) printf %s '{texts.smi_xml(Machine(), t4(1))}';;",
+                "esac",
+            ],
+        ),
+        severity="info",
+        status="ok",
     ),
     Play(
         "other_driver_bound",
@@ -179,6 +221,17 @@ PLAYS = [
         note="without a log",
     ),
     Play(
+        "driver_not_communicating",
+        driver_not_loaded(gpus=UNBOUND, secure_boot=True),
+        all_of(
+            NOT_LOADED,
+            lambda root: programs.replayer(
+                root / "usr/sbin/modinfo", [Reply("-F signer *", "Canonical Ltd. Kernel Module Signing\n")]
+            ),
+        ),
+        note="signed with a key that every firmware knows",
+    ),
+    Play(
         "module_not_built",
         driver_not_loaded(gpus=UNBOUND, module_file=False),
         all_of(NOT_LOADED, write("lib/modules/6.12.41-lab-amd64/updates/dkms/nvidia.ko.xz", "stand-in")),
@@ -206,6 +259,15 @@ PLAYS = [
         ),
         smi("No devices were found\n", 6),
         gpus=[0],
+    ),
+    Play(
+        "blackwell_needs_open_module",
+        Machine(gpus=(Gpu(0), Gpu(1, device_id=BLACKWELL))),
+        smi_plays(Reply("-L", texts.smi_list(t4(1))), Reply("-q -x", texts.smi_xml(Machine(), t4(1)))),
+        confidence="likely",
+        status="degraded",
+        gpus=[1],
+        note="beside an older one that works",
     ),
     Play(
         "gpu_unsupported_by_driver",
@@ -258,6 +320,7 @@ PLAYS = [
         note="root is not stopped by it",
     ),
     Play("device_nodes_missing", arrange=remove("dev/nvidia2"), gpus=[2], status="degraded"),
+    Play("device_nodes_missing", arrange=all_of(NOT_LOADED, remove("dev/nvidiactl")), note="nvidiactl, exit 9"),
     Play(
         "device_nodes_missing", arrange=write("dev/nvidia2", "a plain file"), gpus=[2], status="degraded", note="a file"
     ),
@@ -344,6 +407,14 @@ PLAYS = [
         gpus=[3],
         note="silently left out",
     ),
+    Play(
+        "gpu_unavailable",
+        arrange=smi_plays(Reply("-L", texts.smi_list(t4(4))), Reply("*", "Unknown Error\n", 255)),
+        confidence="likely",
+        status="degraded",
+        message="cannot query it: Unknown Error",
+        note="listed and no more",
+    ),
     Play("power_or_thermal", arrange=smi("Failed to initialize NVML: Insufficient External Power\n", 8)),
     Play(
         "power_or_thermal",
@@ -364,7 +435,7 @@ PLAYS = [
     ),
     Play(
         "mig_without_instances",
-        Machine(gpus=(Gpu(0, mig=()), Gpu(1, mig=(Slice("3g.40gb", 40192, 2),)))),
+        Machine(gpus=(Gpu(0, mig=()), Gpu(1, mig=(Slice("3g.40gb", 40192, 2),))), cdi=False),
         gpus=[0],
         status="degraded",
     ),
@@ -393,10 +464,27 @@ PLAYS = [
         "gpus_missing", Machine(gpus=t4(3)), options={"expected_gpus": 4}, status="degraded", message="3 of 4 expected"
     ),
     Play(
+        "gpus_missing",
+        Machine(gpus=()),
+        smi("No devices were found\n", 6),
+        confidence="likely",
+        message="0 of 1 expected",
+        note="the driver is there and its GPU is not",
+    ),
+    Play(
         "wsl_without_adapter",
         driver_not_loaded(gpus=(), kernel="6.6.87.2-microsoft-standard-WSL2"),
         all_of(write("dev/dxg", "c 10:125\n"), smi("WSL environment detected but no adapters were found\n", 9)),
         confidence="likely",
+    ),
+    Play(
+        "wsl_without_adapter",
+        driver_not_loaded(gpus=(), kernel="6.6.87.2-microsoft-standard-WSL2", library=None),
+        write("dev/dxg", "c 10:125\n"),
+        severity="warning",
+        confidence="possible",
+        status="unknown",
+        note="perhaps the GPU is of another maker",
     ),
     # Toolkit, CDI, Docker
     Play("toolkit_missing", Machine(toolkit=None, cdi=False), docker(runtimes=["runc"], cdi=False)),
@@ -471,6 +559,29 @@ PLAYS = [
         ),
         options={"image": "keras:gpu"},
         note="by Docker's words",
+    ),
+    Play(
+        "cdi_spec_stale",
+        arrange=write(
+            "var/run/cdi/nvidia.yaml",
+            json.dumps({"kind": "nvidia.com/gpu", "devices": [{"name": name} for name in ("0", "1", "2", "all")]}),
+        ),
+        message="GPU 3 is not in it",
+        note="that names indices alone",
+    ),
+    Play(
+        "cdi_spec_stale",
+        Machine(gpus=(Gpu(0, mig=(Slice("3g.40gb", 40192, 2),)),)),
+        message=f"{Gpu(0).slice_uuid(0)} is not in it",
+        note="MIG came",
+    ),
+    Play(
+        "cdi_spec_stale",
+        arrange=write("etc/cdi/old.yaml", texts.cdi_spec(Machine(), library="535.261.03")),
+        severity="info",
+        status="ok",
+        message="/etc/cdi/old.yaml",
+        note="overridden by one that is not",
     ),
     Play(
         "cdi_device_numbers_stale",
@@ -666,6 +777,20 @@ PLAYS = [
         options={"frameworks": ["torch"]},
         layer="framework:torch",
         message="0 of 4 GPUs (cuda:100)",
+    ),
+    Play(
+        "framework_gpus_missing",
+        arrange=docker(
+            Reply(
+                "run * /bin/sh *",
+                inside("/bin/sh: 2: nvidia-smi: not found", 127, [f"/dev/nvidia{n}" for n in range(4)]),
+            ),
+            framework("torch"),
+        ),
+        options={"image": "keras:gpu", "frameworks": ["torch"]},
+        layer="framework:torch",
+        message="0 of 4 GPUs",
+        note="in an image without nvidia-smi",
     ),
     Play(
         "framework_failed",

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 import typing as t
 from pathlib import Path
 
@@ -13,10 +15,13 @@ from ansible_collections.gpulab.workstation.molecule.resources.gpu import files,
 from ansible_collections.gpulab.workstation.molecule.resources.gpu import machine as texts
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Gpu, Machine, Slice, t4
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.programs import Reply, docker_replies
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.look import Options, look
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.seen import LAYERS
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.system import System
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.plays import (
     HEALTHY_INSIDE,
     framework,
+    service_failed,
 )
 
 Build = t.Callable[[Machine], Path]
@@ -241,12 +246,10 @@ def test_mig_by_cdi(build: Build, look_at: Look) -> None:
     """The toolkit names the slices of a GPU that is cut up, and not the GPU; a framework sees one of them."""
     gpus = tuple(Gpu(number, mig=(Slice("3g.40gb", 40192, 2), Slice("1g.10gb", 9728, 9))) for number in (0, 1))
     root = build(Machine(gpus=gpus))
-    spec = texts.cdi_spec(Machine(gpus=gpus))
-    for gpu in gpus:
-        spec = spec.replace(f'"{gpu.index}"', f'"{gpu.index}:0"').replace(
-            f"name: {gpu.uuid}", f"name: {gpu.slice_uuid(0)}"
-        )
-    files.write(root / "var/run/cdi/nvidia.yaml", spec)
+    slices = [(gpu, number) for gpu in gpus for number in (0, 1)]
+    names = [name for gpu, number in slices for name in (f"{gpu.index}:{number}", gpu.slice_uuid(number))]
+    spec = {"kind": "nvidia.com/gpu", "devices": [{"name": name} for name in (*names, "all")]}
+    files.write(root / "var/run/cdi/nvidia.yaml", json.dumps(spec))
     inside = f"{texts.smi_list(gpus)}gpulab:rc=0\n"
     one = framework("torch", devices=[{"id": "cuda:0", "text": "name: NVIDIA H100 MIG 3g.40gb"}])
     files.docker(root, docker_replies(more=[Reply("run * /bin/sh *", inside), one]))
@@ -281,6 +284,76 @@ def test_jetson(build: Build, look_at: Look) -> None:
     result = look_at(root)
     assert (result["platform"], result["status"]) == ("jetson", "ok")
     assert statuses(result)["nvml"] == "skipped"
+
+
+def test_jetson_whose_uuid_has_no_prefix(build: Build, look_at: Look) -> None:
+    root = build(Machine(gpus=(), driver="540.4.0", library=None, cdi=False, toolkit=None))
+    files.write(root / "proc/device-tree/compatible", b"nvidia,tegra234\0")
+    listing = "GPU 0: Orin (nvgpu) (UUID: 1833c8b5-aaf2-5b71-b8c2-1a4e21a4ac5e)\n"
+    programs.replayer(root / "usr/bin/nvidia-smi", [Reply("-L", listing), Reply("*", texts.smi_xml(Machine(), []))])
+    assert look_at(root)["counts"]["nvml"] == 1
+
+
+def test_wsl_1_expects_no_gpu(build: Build, look_at: Look) -> None:
+    result = look_at(build(Machine(gpus=(), driver=None, kernel="4.4.0-19041-Microsoft", library=None, toolkit=None)))
+    assert (result["platform"], result["status"], result["first_broken_layer"]) == ("wsl", "no_gpu", None)
+
+
+@pytest.mark.parametrize(
+    "line", ["is not supported by the\nNVRM: NVIDIA 520.56.06 driver release.", "is not supported by open nvidia.ko"]
+)
+def test_what_the_log_said_before_it_was_mended(build: Build, look_at: Look, line: str) -> None:
+    said = f"NVRM: The NVIDIA GPU 0000:3b:00.0 (PCI ID: 10de:1eb8)\nNVRM: installed in this system {line}\n"
+    assert look_at(build(Machine(kernel_log=said)))["findings"] == []
+
+
+def test_fabricmanager_on_a_machine_without_a_fabric(build: Build, look_at: Look) -> None:
+    """Data-centre packages bring it everywhere, and it ends at once where there is nothing to manage."""
+    root = build(Machine())
+    service_failed("nvidia-fabricmanager.service", "no NVSwitch")(root)
+    assert look_at(root)["findings"] == []
+
+
+def test_failed_gpu_is_named_by_its_place_on_the_bus(build: Build, look_at: Look) -> None:
+    """Minor numbers need not be in the order of the bus, in which nvidia-smi counts."""
+    root = build(Machine())
+    programs.replayer(root / "usr/bin/nvidia-smi", programs.smi_replies(Machine(), lost={1, 2}))
+    for number in range(4):
+        path = root / f"proc/driver/nvidia/gpus/{Gpu(number).bus_id}/information"
+        files.write(path, path.read_text().replace(f"Device Minor: \t {number}", f"Device Minor: \t {3 - number}"))
+    (lost,) = (one for one in look_at(root)["findings"] if one["id"] == "gpu_lost")
+    assert lost["gpus"] == [Gpu(1).uuid, Gpu(2).uuid]
+
+
+def test_nothing_steers_the_terminal(build: Build, look_at: Look) -> None:
+    root = build(Machine())
+    programs.replayer(root / "usr/bin/nvidia-smi", programs.broken_smi("\x1b[2J\x07 gone\n", 3))
+    assert look_at(root)["findings"][0]["message"] == "nvidia-smi exits 3: ?[2J? gone"
+
+
+def test_what_runs_in_a_container_ends_by_itself(build: Build, look_at: Look) -> None:
+    """The client of `docker exec` is all that can be killed from outside."""
+    root = build(Machine())
+    log = root / "calls"
+    replies = docker_replies(more=[Reply("exec * /bin/sh *", HEALTHY_INSIDE), TENSORFLOW])
+    files.docker(root, replies)
+    logged(root, "docker")
+    look_at(root, timeout=7, running_container="jupyter-keras", frameworks=["tensorflow"])
+    calls = log.read_text()
+    assert 'timeout -s KILL "$0" nvidia-smi -L' in calls
+    assert 'gpulab:capabilities=${NVIDIA_DRIVER_CAPABILITIES-unset}"\n 8\n' in calls
+    assert "signal.alarm(8)" in calls
+
+
+def test_no_container_is_made_after_the_deadline(build: Build) -> None:
+    root = build(Machine())
+    files.docker(root, docker_replies(more=[Reply("rm --force *"), Reply("run *", hang=60)]))
+    log = logged(root, "docker")
+    system = System(str(root), 20, total=2)
+    begin = time.monotonic()
+    look(system, Options(image="keras:gpu", frameworks=["tensorflow", "jax"], layers=["pci", "nvml", "docker"]))
+    assert time.monotonic() - begin < 10
+    assert log.read_text().count("docker run") == 1
 
 
 def test_unreadable_system(tmp_path: Path, look_at: Look) -> None:

@@ -108,3 +108,8 @@ def test_device() -> None:
     plain = System().node(os.path.realpath(__file__))
     assert plain
     assert not plain.is_device
+
+
+def test_pipe_that_nobody_writes_to(system: System, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "spec.yaml")
+    assert system.read("/spec.yaml") == ""

@@ -241,7 +241,7 @@ class TestFramework:
 
     def ask(self, name: str, path: Path) -> framework.Answer:
         done = subprocess.run(
-            [sys.executable, "-c", framework.program(name)],
+            [sys.executable, "-c", framework.program(name, 60)],
             env={"PYTHONPATH": str(path)},
             capture_output=True,
             text=True,
