@@ -48,6 +48,7 @@ _value:
 import csv
 import io
 import json
+import re
 import typing as t
 
 from ansible.errors import AnsibleFilterError
@@ -61,6 +62,7 @@ _STYLES = {
     "error": "31",
     "unknown": "35",
     "unreachable": "31",
+    "failed": "31",
     "info": "36",
     "skipped": "2",
     "title": "1",
@@ -80,14 +82,15 @@ _COLUMNS = (
     "summary",
 )
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 Result = t.Mapping[str, t.Any]
 
 
 def gpu_report(results: t.Mapping[str, Result | None], format: str = "screen") -> str:  # noqa: A002
     if not isinstance(results, t.Mapping):
         raise AnsibleFilterError(f"gpu_report takes what gpu_visibility_info returned, by host, and not {results!r}")
-    # What is registered for a host that was not reached says only that.
-    results = {host: result if result and "schema_version" in result else None for host, result in results.items()}
+    results = {host: _known(result) for host, result in results.items()}
     if format in ("screen", "colours"):
         return "\n\n".join(_screen(host, result, format == "colours") for host, result in results.items())
     if format == "csv":
@@ -95,6 +98,22 @@ def gpu_report(results: t.Mapping[str, Result | None], format: str = "screen") -
     if format == "json":
         return json.dumps({"schema_version": 1, "hosts": results}, indent=2, sort_keys=True, default=str) + "\n"
     raise AnsibleFilterError(f"gpu_report has no format {format!r}; it has screen, colours, csv and json")
+
+
+def _known(result: Result | None) -> Result | None:
+    """What is registered for a host that was not reached says only that; where the look itself failed, why."""
+    if not result or result.get("unreachable"):
+        return None
+    return result if "schema_version" in result else {"status": "failed", "summary": result.get("msg") or "no look"}
+
+
+def _printable(value: t.Any) -> t.Any:
+    """Names and messages come from programs of the host, which must not steer the terminal of the operator."""
+    if isinstance(value, str):
+        return _CONTROL.sub("?", value)
+    if isinstance(value, t.Mapping):
+        return {key: _printable(one) for key, one in value.items()}
+    return [_printable(one) for one in value] if isinstance(value, list) else value
 
 
 # A page for a host
@@ -106,7 +125,10 @@ def _screen(host: str, result: Result | None, colours: bool) -> str:
 
     if result is None:
         return f"{paint(host, 'title')}  {paint('unreachable', 'unreachable')}"
+    result = _printable(result)
     lines = [f"{paint(host, 'title')}  {paint(result['status'], result['status'])}  {result['summary']}"]
+    if result["status"] == "failed":
+        return lines[0]
     about = _about(result)
     if about:
         lines.append(f"  {about}")
@@ -202,7 +224,13 @@ def _csv(results: t.Mapping[str, Result | None]) -> str:
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
     for host, result in results.items():
-        writer.writerow({"host": host, "status": "unreachable"} if result is None else _row(host, result))
+        if result is None:
+            row = {"host": host, "status": "unreachable"}
+        elif result["status"] == "failed":
+            row = {"host": host, **result}
+        else:
+            row = _row(host, result)
+        writer.writerow(_printable(row))
     return text.getvalue()
 
 

@@ -87,3 +87,25 @@ def test_exit_status(inventory: Path) -> None:
     done = play(inventory, "--limit", "well,none,localhost", ANSIBLE_FORCE_COLOR="1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\x1b[32mok\x1b[0m  2 of 2 GPUs" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("hosts", "setting", "status", "ends"),
+    [
+        ("away", "gpu_report_timeout=30", "unreachable", 4),
+        # Neither is the look of every host that fails in itself, as it does without a password for sudo.
+        ("well", "ansible_python_interpreter=/nowhere/python", "failed", 2),
+    ],
+)
+def test_files_are_written_whatever_happens(
+    inventory: Path, tmp_path: Path, hosts: str, setting: str, status: str, ends: int
+) -> None:
+    """Or cron would go on reading those of yesterday; and only of the hosts that were asked for."""
+    table = tmp_path / "gpus.csv"
+    name, _equals, value = setting.partition("=")
+    settings = yaml.safe_load(inventory.read_text())
+    settings["workstations"]["hosts"][hosts][name] = value
+    inventory.write_text(yaml.safe_dump(settings))
+    done = play(inventory, "--limit", hosts, "-e", "gpu_report_csv=gpus.csv", PWD=str(tmp_path))
+    assert done.returncode == ends, done.stdout + done.stderr
+    assert [(row["host"], row["status"]) for row in csv.DictReader(table.open())] == [(hosts, status)]

@@ -54,6 +54,10 @@ def test_screen(results: dict[str, t.Any]) -> None:
     assert render({"none": results["none"]}).splitlines()[0] == "none  no_gpu  no GPU of NVIDIA"
     assert render({"away": None}) == "away  unreachable"
     assert render({"away": {"unreachable": True, "msg": "timed out"}}) == "away  unreachable"
+    assert render({"shut": {"failed": True, "msg": "Missing sudo password"}}) == "shut  failed  Missing sudo password"
+    assert render({"shut": {"msg": "no sudo"}}, "csv").splitlines()[1].startswith("shut,failed,")
+    named = {**results["mig"], "gpus": [{**results["mig"]["gpus"][0], "name": "H100\x1b[2J\x07"}]}
+    assert "\x1b" not in render({"mig": named})
 
 
 def test_fits_on_a_screen(tmp_path: Path) -> None:
