@@ -8,6 +8,7 @@ A process of its own, because Ansible's plugin loader takes over the import of a
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -18,14 +19,22 @@ from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 
 
-def evaluate(role: str, name: str, given: dict[str, Any]) -> Any:
-    loader = DataLoader()
-    variables = {"role_path": role, "ansible_check_mode": False, "inventory_hostname": "lab01", "inventory_dir": "/lab"}
-    variables |= {"groups": {"all": ["lab01"], "workstations": ["lab01"]}, "hostvars": {"lab01": {}}}
+LOADER = DataLoader()
+
+
+@functools.cache
+def variables(role: str) -> dict[str, Any]:
+    """The role's own, and those of a lab of one machine."""
+    found = {"role_path": role, "ansible_check_mode": False, "inventory_hostname": "lab01", "inventory_dir": "/lab"}
+    found |= {"groups": {"all": ["lab01"], "workstations": ["lab01"]}, "hostvars": {"lab01": {}}}
     for path in [Path(role, "defaults/main.yml"), *Path(role, "vars/main").iterdir()]:
-        variables |= loader.load_from_file(str(path), trusted_as_template=True)
-    variables["keras_image_wanted"] = trust_as_template("{{ __keras_image_computed }}")
-    return Templar(loader=loader, variables=variables | given).template(trust_as_template("{{ " + name + " }}"))
+        found |= LOADER.load_from_file(str(path), trusted_as_template=True)
+    return found | {"keras_image_wanted": trust_as_template("{{ __keras_image_computed }}")}
+
+
+def evaluate(role: str, name: str, given: dict[str, Any]) -> Any:
+    templar = Templar(loader=LOADER, variables=variables(role) | given)
+    return templar.template(trust_as_template("{{ " + name + " }}"))
 
 
 init_plugin_loader()

@@ -5,19 +5,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.gpulab.workstation.tests.unit.roles.keras_image.role import ROLE, Role
 
-ROLE = Path(__file__).resolve().parents[4] / "roles" / "keras_image"
 BOOTSTRAP: dict[str, Any] = {"keras_image_base_source": "bootstrap"}
 PACKAGES: dict[str, Any] = {"keras_image_extra_packages": ["seaborn", "tqdm"]}
 LOCKS = ["extras", "jax-cpu", "jax-gpu", "torch-cpu", "torch-gpu"]
@@ -25,50 +20,6 @@ INPUTS = [
     name.replace("{{ __keras_image_lock }}", "cpu")
     for name in yaml.safe_load((ROLE / "vars/main/image.yml").read_text())["__keras_image_files"]
 ]
-
-
-class Role:
-    """The role's variables, evaluated by Ansible."""
-
-    def __init__(self, evaluator: subprocess.Popen[str]) -> None:
-        self.evaluator = evaluator
-        self.path = ROLE
-
-    def evaluate(self, name: str, **given: Any) -> Any:
-        assert self.evaluator.stdin
-        assert self.evaluator.stdout
-        self.evaluator.stdin.write(json.dumps({"role": str(self.path), "name": name, "given": given}) + "\n")
-        self.evaluator.stdin.flush()
-        return json.loads(self.evaluator.stdout.readline())
-
-    def reference(self, **given: Any) -> str:
-        return str(self.evaluate("__keras_image_reference", **given))
-
-    def expired(self, images: list[str], **given: Any) -> list[str]:
-        """What would be removed of these images, newest first; ``REFERENCE`` and ``PLAIN`` are the wanted ones."""
-        wanted = {"REFERENCE": self.reference(**given), "PLAIN": self.evaluate("__keras_image_plain", **given)}
-        lines = [f"{wanted.get(image, image)} sha256:{number:064}" for number, image in enumerate(images)]
-        return list(self.evaluate("__keras_image_expired", __keras_image_list={"stdout_lines": lines}, **given))
-
-
-@pytest.fixture(scope="module")
-def evaluator() -> Iterator[subprocess.Popen[str]]:
-    program = Path(__file__).with_name("evaluate.py")
-    with subprocess.Popen(
-        [sys.executable, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield process
-
-
-@pytest.fixture
-def role(evaluator: subprocess.Popen[str]) -> Role:
-    return Role(evaluator)
-
-
-@pytest.fixture
-def copied_role(role: Role, tmp_path: Path) -> Role:
-    role.path = Path(shutil.copytree(ROLE, tmp_path / "keras_image"))
-    return role
 
 
 def test_reference_names_the_variant_and_a_hash(role: Role) -> None:

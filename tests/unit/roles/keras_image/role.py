@@ -1,0 +1,35 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+ROLE = Path(__file__).resolve().parents[4] / "roles" / "keras_image"
+
+
+class Role:
+    """The role's variables, evaluated by Ansible."""
+
+    def __init__(self, evaluator: subprocess.Popen[str]) -> None:
+        self.evaluator = evaluator
+        self.path = ROLE
+
+    def evaluate(self, name: str, **given: Any) -> Any:
+        assert self.evaluator.stdin
+        assert self.evaluator.stdout
+        self.evaluator.stdin.write(json.dumps({"role": str(self.path), "name": name, "given": given}) + "\n")
+        self.evaluator.stdin.flush()
+        return json.loads(self.evaluator.stdout.readline())
+
+    def reference(self, **given: Any) -> str:
+        return str(self.evaluate("__keras_image_reference", **given))
+
+    def expired(self, images: list[str], **given: Any) -> list[str]:
+        """What would be removed of these images, newest first; ``REFERENCE`` and ``PLAIN`` are the wanted ones."""
+        wanted = {"REFERENCE": self.reference(**given), "PLAIN": self.evaluate("__keras_image_plain", **given)}
+        lines = [f"{wanted.get(image, image)} sha256:{number:064}" for number, image in enumerate(images)]
+        return list(self.evaluate("__keras_image_expired", __keras_image_list={"stdout_lines": lines}, **given))
