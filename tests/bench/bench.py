@@ -1,7 +1,10 @@
 # Copyright (c) 2026, the gpulab.workstation authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures what DESIGN promises, side by side in one run, and writes docs/benchmarks.md.
+"""Measures what DESIGN promises, side by side in one run, and writes it to docs/benchmarks.md.
+
+With the argument `gpu-image` it measures the GPU image, whose packages are gigabytes, and nothing else. Each of the two
+writes its own part of the page and leaves the other as it is.
 
 Cold measurements of the engine take the median of ROUNDS fresh testbed machines; the role and the script alternate, so
 that a noisy minute of the computer hits both. Packages come from a cache that a first, unmeasured install has filled:
@@ -34,11 +37,14 @@ SITE = [*PLAYBOOK, "site.yml"]
 # Only what the script does too.
 DOCKER_PLAY = [*SITE, "--tags", "docker", "-e", '{"docker_ca_certificates": []}']
 IMAGE_PLAY = [*PLAYBOOK, "playbooks/build_image.yml"]
+GPU_IMAGE_PLAY = [*IMAGE_PLAY, "-e", "keras_image_variant=gpu"]
 # Pure Python and small: what is measured is the layer, not the download.
 ONE_PACKAGE = [*IMAGE_PLAY, "-e", '{"keras_image_extra_packages": ["humanize"]}']
 SSH = ["ssh", "-F", str(STATE / "ssh_config"), MACHINE]
 SCRIPT = [*SSH, "sudo sh -s"]
 START = [*SSH, "sudo systemctl start jupyter-keras"]
+LIBRARIES = "sudo docker run --rm -i --network none --entrypoint /opt/keras/bin/python keras:gpu -"
+PAGE = ROOT / "docs" / "benchmarks.md"
 
 
 class Row(NamedTuple):
@@ -148,6 +154,28 @@ def measure_image() -> list[Row]:
     ]
 
 
+def measure_gpu_image() -> list[Row]:
+    """On a machine without a GPU. The role calls an image `keras:gpu` after its smoke test only: that is included."""
+    fresh()
+    quiet([*SITE, "--tags", "docker"])
+    cold = timed("GPU image from nothing, with its smoke test", GPU_IMAGE_PLAY)
+    size = int(quiet([*SSH, "sudo docker image inspect --format '{{.Size}}' keras:gpu"]))
+    quiet([*SSH, "sudo apt-get install -qq -y zstd"])
+    packed = int(quiet([*SSH, "set -o pipefail; sudo docker save keras:gpu | zstd -q -3 -T0 | wc -c"]))
+    checker = Path(__file__).parent / "cuda_libraries.py"
+    # TensorFlow writes its remarks anywhere around.
+    found = next(json.loads(line) for line in quiet([*SSH, LIBRARIES], checker).splitlines() if line.startswith("{"))
+    opened = f"{len(found['opened'])} of CUDA {found['cuda']}: {', '.join(found['opened'])}"
+    return [
+        Row("GPU image from nothing, bootstrapped base and smoke test included", "", f"{cold:.0f} s"),
+        Row("its size", "", f"{size / 1e9:.2f} GB"),
+        Row("the same as an archive (docker save, zstd -3)", "", f"{packed / 1e9:.2f} GB"),
+        Row(f"libraries that TensorFlow {found['tensorflow']} opens for a GPU", "all", opened, True),
+        Row("libraries whose own needs `ldd` finds", "all", f"{found['resolved']} of {found['resolved']}", True),
+        Row("what it would open, too, and the image has not", "", ", ".join(found["not_in_the_image"])),
+    ]
+
+
 def measure_gpus() -> list[Row]:
     """On this computer, whose GPUs are files and a stand-in for nvidia-smi."""
     beyond = json.loads(quiet([sys.executable, str(Path(__file__).parent / "gpu.py")]))["beyond"]
@@ -183,36 +211,71 @@ def machine() -> str:
     return f"{os.cpu_count()} cores ({cpu}), {memory:.0f} GiB"
 
 
-def page(rows: list[Row]) -> str:
+def table(rows: list[Row]) -> str:
     verdict = {True: "met", False: "**missed**", None: ""}
-    table = "\n".join(f"| {row.what} | {row.target} | {row.measured} | {verdict[row.met]} |" for row in rows)
+    lines = [f"| {row.what} | {row.target} | {row.measured} | {verdict[row.met]} |" for row in rows]
+    return "\n".join(["| what | target | measured | |", "|---|---|---|---|", *lines])
+
+
+def provenance(command: str) -> str:
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
-    return f"""# Benchmarks
+    return f"Written by `{command}`; do not edit. {datetime.now(UTC):%Y-%m-%d}, commit {commit}, {machine()}."
 
-Written by `make bench`; do not edit. {datetime.now(UTC):%Y-%m-%d}, commit {commit}, {machine()}.
+
+def everything() -> str:
+    rows = measure_engine() + measure_image() + measure_site() + measure_gpus()
+    return f"""{provenance("make bench")}
 
 Over SSH against a testbed machine on the same computer, which it shares with Ansible. Medians of {ROUNDS} runs, but for
 the image, which is built once. Cold runs of the engine on a fresh machine each, role and script in turn, packages from
 a warm cache. These computers are noisy: compare within this table, not across runs. Times include the start of
 `ansible-playbook` where nothing else is said.
 
-| what | target | measured | |
-|---|---|---|---|
-{table}
+{table(rows)}
 """
 
 
+def gpu_image() -> str:
+    rows = measure_gpu_image()
+    return f"""## The GPU image
+
+{provenance("make bench-gpu-image")}
+
+Built once, with the download of its packages, on a testbed machine without a GPU. TensorFlow's own loaders were called
+in the image: they know what to look for, and where. Of what is not there, NVIDIA's driver brings libcuda and
+libnvidia-ml, this TensorFlow was built for neither ROCm (AMD) nor TensorRT (libnvinfer), and libnvshmem is for models
+that are spread over several machines.
+
+{table(rows)}
+"""
+
+
+PARTS = {"all": everything, "gpu-image": gpu_image}
+
+
+def write(part: str, text: str) -> None:
+    """Replace one part of the page, between its two comments."""
+    begin, end = (f"<!-- {part}: {which} -->\n" for which in ("begin", "end"))
+    before, _, rest = PAGE.read_text().partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise SystemExit(f"{PAGE} has no part {part}: it wants the two lines {begin.strip()} and {end.strip()}.")
+    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+
+
 def main() -> None:
+    part = sys.argv[1] if len(sys.argv) > 1 else "all"
+    if part not in PARTS:
+        raise SystemExit(f"There is nothing called {part} to measure: {', '.join(PARTS)}.")
     if shutil.which("ansible-playbook") is None:
-        raise SystemExit("Run this as `make bench`: it needs the programs of .venv on PATH.")
+        raise SystemExit("Run this as `make bench` or `make bench-gpu-image`: it needs the programs of .venv on PATH.")
     try:
-        rows = measure_engine() + measure_image() + measure_site() + measure_gpus()
+        text = PARTS[part]()
     finally:
         testbed("destroy.yml")
-    text = page(rows)
-    (ROOT / "docs" / "benchmarks.md").write_text(text)
+    write(part, text)
     print(text)
 
 
