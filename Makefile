@@ -9,7 +9,7 @@ setup := molecule/resources/setup.sh
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-url demo-ssh demo-down test test-fast test-gpu molecule bench screenshot docs lock clean
+.PHONY: help venv demo demo-url demo-ssh demo-down test test-fast test-gpu molecule bench bench-gpu-image screenshot docs lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ molecule: $(VENV)/.tests ## Run one scenario: make molecule SCENARIO=docker_upst
 
 bench: $(VENV)/.tests ## Measure, and write docs/benchmarks.md
 	@$(BIN)/python tests/bench/bench.py
+
+bench-gpu-image: $(VENV)/.tests ## Build the GPU image (7 GB), look for every CUDA library in it, and write that there, too
+	@$(BIN)/python tests/bench/bench.py gpu-image
 
 screenshot: $(VENV)/.tests ## Take the README's picture of the demo's notebook, which must be up
 	@$(BIN)/python tests/e2e/notebook.py "$$(sh molecule/resources/demo.sh url)" docs/images/notebook.png
