@@ -13,6 +13,7 @@ Faults of `run`, each as it was reported of the real one:
     stale        a file's content is an old one (docker/for-win#5530)
     read_only    the user may not write
     offline      the registry is out of reach
+    windows      it runs Windows containers
 """
 
 from __future__ import annotations
@@ -139,6 +140,8 @@ def pull(machine: Machine, state: State, image: str, fault: str) -> None:
             "docker: error getting credentials - err: exit status 1, out: `A specified logon session does not exist. "
             "It may already have been terminated.`"
         )
+    if fault == "windows":
+        raise DockerError("docker: no matching manifest for windows/amd64 10.0.22631 in the manifest list entries")
     if fault == "offline" or image not in state["registry"]:
         raise DockerError(f"docker: Error response from daemon: failed to resolve reference {image!r}: no such host")
     state["images"][image] = digest(image)
@@ -221,6 +224,8 @@ def containers(machine: Machine, verb: str, words: list[str]) -> None:
         elif verb == "start":
             container |= {"Running": True, "restarts": True}
         elif verb == "rename":
+            if names[1] in state["containers"] or state["faults"].get("rename"):
+                raise DockerError(f'Error response from daemon: Conflict. The container name "/{names[1]}" is in use.')
             state["containers"][names[1]] = state["containers"].pop(names[0])
         elif verb == "rm":
             if container["Running"] and "--force" not in words:
@@ -270,8 +275,12 @@ def main(machine: Machine, words: list[str]) -> None:
                 desktop.stop(machine, state)
         hang()
     if verb == "desktop":
-        if machine.fault("desktop") != "ignores":
-            with machine.state() as state:
+        with machine.state() as state:
+            fault = state["faults"].get("desktop")
+            state["desktop"]["asked_to_stop"] = True
+            if fault == "leaves its backend":
+                state["desktop"]["shown_as"] = "com.docker.backend.exe"
+            elif fault != "ignores":
                 desktop.stop(machine, state)
         return
     with machine.state() as state:
@@ -281,9 +290,7 @@ def main(machine: Machine, words: list[str]) -> None:
         raise DockerError(
             "error during connect: open //./pipe/docker_engine: The system cannot find the file specified."
         )
-    if verb == "version":
-        print("linux 27.4.0" if machine.fault("version") != "windows" else "windows 27.4.0")
-    elif verb == "ps":
+    if verb == "ps":
         for name in names:
             print(name)
     elif verb == "run":

@@ -48,7 +48,7 @@ COLLECTIONS: dict[str, dict[str, t.Any]] = {
     },
     "chocolatey.chocolatey": {"win_chocolatey": software},
 }
-WITH_DEADLINE = ("win_command", "win_package")
+WITH_DEADLINE = ("win_command", "win_get_url", "win_package")
 KEPT = ("aliases", "choices", "default", "elements", "required", "type")
 # Actions run in Ansible's own process, which is five times as fast as a module.
 ACTION = """

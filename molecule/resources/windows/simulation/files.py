@@ -82,6 +82,9 @@ def win_get_url(machine: Machine, params: Params, check: bool) -> Result:
         raise ModuleError(f"The checksum for {params['url']} did not match '{params['checksum']}', it was '{found}'")
     if path.exists() and not params["force"]:
         return {"changed": False}
+    # The real one also looks in check mode, where nobody has made the directory.
+    if not path.parent.is_dir():
+        raise ModuleError(f"The path of '{params['dest']}' does not exist, or is not visible to the current user.")
     if not check:
         machine.add_file(params["dest"], text)
     return {"changed": True}

@@ -25,6 +25,7 @@ FRESH: State = {
         "product_type": "workstation",
         "edition": "Professional",
         "memory_mb": 16384,
+        "connects_as": "Administrator",
     },
     "virtualization": True,
     "reboot_pending": False,

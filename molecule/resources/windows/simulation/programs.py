@@ -22,10 +22,16 @@ def hang() -> None:
 
 
 def tasklist(machine: Machine, _arguments: list[str]) -> None:
+    fault = machine.fault("tasklist")
+    if fault == "hang":
+        hang()
     with machine.state() as state:
+        if fault == "after stop" and state["desktop"].get("asked_to_stop"):
+            sys.exit("ERROR: Server execution failed")
         found = [("explorer.exe", user, "N/A") for user in state["logged_on"]]
         if state["desktop"]["runs"]:
-            found.append(("Docker Desktop.exe", state["desktop"]["user"], 'Containers, "all" - Docker Desktop'))
+            program = state["desktop"].get("shown_as", "Docker Desktop.exe")
+            found.append((program, state["desktop"]["user"], 'Containers, "all" - Docker Desktop'))
     if not found:
         print("INFO: No tasks are running which match the specified criteria.")
     for number, (image, user, title) in enumerate(found):

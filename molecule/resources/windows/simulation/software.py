@@ -67,7 +67,8 @@ def win_package(machine: Machine, params: Params, check: bool) -> Result:
         if code not in params["expected_return_code"]:
             raise ModuleError(f"unexpected rc from '{params['path']}': {code}", rc=code)
         desktop.install(machine, state, words, version)
-    return {"changed": True, "rc": code, "reboot_required": code == 3010}
+    # As the real one: without the word, Ansible takes any code but 0 for a failure.
+    return {"changed": True, "failed": False, "rc": code, "reboot_required": code == 3010}
 
 
 def win_chocolatey(machine: Machine, params: Params, check: bool) -> Result:

@@ -22,6 +22,7 @@ def setup(machine: Machine, params: Params, check: bool) -> Result:
             "ansible_os_family": "Windows",
             "ansible_os_product_type": windows["product_type"],
             "ansible_memtotal_mb": windows["memory_mb"],
+            "ansible_user_id": windows["connects_as"],
             "ansible_reboot_pending": state["reboot_pending"],
         }
     return {"changed": False, "ansible_facts": facts}
