@@ -17,7 +17,7 @@ description:
 options:
   _input:
     description:
-      - What was seen by host; V(null) for one of which nothing is known.
+      - What was seen by host; empty or V(null) for one of which nothing is known.
       - Each has results of M(ansible.builtin.ping) as C(reach), M(gpulab.workstation.gpu_visibility_info) as C(gpus),
         M(gpulab.workstation.docker_engine_info) as C(engine), M(gpulab.workstation.docker_daemon_config) as
         C(configuration), M(gpulab.workstation.jupyter_info) as C(notebooks), of C(df --output=size,avail,target) as

@@ -23,7 +23,7 @@ from ansible_collections.gpulab.workstation.tests.e2e import lab, notebook
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-WIDTH, HEIGHT = 1440, 960
+WIDTH, HEIGHT = 1440, 1040
 NEEDS_SOMEBODY = ["lab07", "lab23", "lab41", "lab14", "lab17", "lab28", "lab31", "lab34", "lab38", "lab50"]
 
 # The contrast of each text with what is under it, by the formula of WCAG 2: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio
@@ -245,7 +245,6 @@ def try_out() -> None:
 def take_picture(path: Path) -> None:
     with opened() as report:
         report.open()
-        report.driver.find_element(By.CSS_SELECTOR, "#host-lab14 summary").click()
         report.driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
         # The lab's Monday is not the day of the picture.
         report.driver.execute_script("document.getElementById('age').textContent = ' (4 minutes ago)'; scrollTo(0, 0)")

@@ -252,21 +252,22 @@ def _finding(finding: Answer) -> Finding:
 
 
 def _engine(host: Host, seen: Answer) -> list[Reason]:
+    # An engine that is down says neither its version nor whether it is outdated.
     engine = seen["engine"]
     answers = bool(engine["answers"])
     host["engine"] = Engine(
-        answers=answers, version=text(engine["version"]), problem="" if answers else text(engine["problem"])
+        answers=answers, version=text(engine.get("version")), problem="" if answers else text(engine.get("problem"))
     )
     if seen["files"].get("/run/reboot-required", {}).get("exists"):
         host["pending"].append("It is to be restarted: packages that were upgraded ask for it.")
-    if engine["outdated"]:
+    if engine.get("outdated"):
         host["pending"].append("Docker Engine was upgraded, and is still the old one until it is restarted.")
     if answers:
         return []
     if not engine["running"] and not seen["packages"] and not seen["snap"] and not seen["unpackaged"]:
         return [_reason("attention", "It has no Docker Engine. site.yml installs it.")]
-    why = text(engine["problem"]) or "it does not run."
-    return [_reason("attention", f"Docker Engine does not answer: {why} `journalctl -u docker` tells more.")]
+    why = text(engine.get("problem")).rstrip(".") or "it does not run"
+    return [_reason("attention", f"Docker Engine does not answer: {why}. `journalctl -u docker` tells more.")]
 
 
 def _configuration(host: Host, seen: Answer) -> list[Reason]:

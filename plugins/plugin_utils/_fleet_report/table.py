@@ -53,7 +53,7 @@ def render(report: Report) -> str:
 
 def _row(host: Host) -> dict[str, t.Any]:
     gpus, engine, image = host["gpus"], host["engine"], host["image"]
-    was_seen = bool(host["reachable"])
+    was_seen = bool(engine and engine["answers"])
     row: dict[str, t.Any] = {
         "host": host["name"],
         "groups": " ".join(host["groups"]),

@@ -91,7 +91,7 @@ CASES: dict[str, tuple[t.Any, t.Any, str, str]] = {
         "attention",
         "no Docker Engine. site.yml installs it",
     ),
-    "an engine that is down": (well(engine=lab._engine(50)), None, "attention", "gave up starting it"),
+    "an engine that is down": (well(engine=lab._engine(50)), None, "attention", "dockerd is not running. `journalctl"),
     "an upgraded engine": (well(engine=lab._engine(21)), None, "pending", "still the old one"),
     "a reboot": (well(engine=lab._engine(3)), None, "pending", "restarted"),
     "a configuration": (
