@@ -4,7 +4,7 @@
 """Write the parts of the docs that the code already says: `make docs`.
 
 roles/*/README.md     the table of variables, between its two markers, from meta/argument_specs.yml
-docs/<kind>/*.md      a page per module and filter, from what ansible-doc says of it, and an index
+docs/<kind>/*.md      a page per module, filter and callback plugin, from what ansible-doc says of it, and an index
 docs/gpu_failures.md  the catalogue that gpu_visibility_info goes by
 """
 
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COLLECTION = "gpulab.workstation"
 BEGIN, END = "<!-- variables: begin -->", "<!-- variables: end -->"
 NOTICE = "<!-- Generated from the code's own documentation: change that, then run `make docs`. -->"
-KINDS = {"module": "modules", "filter": "filter"}
+KINDS = {"module": "modules", "filter": "filter", "callback": "callback"}
 LAYERS = ["pci", "kernel_driver", "device_nodes", "nvml", "toolkit", "cdi", "docker", "container", "framework"]
 
 Spec = Mapping[str, Any]

@@ -18,7 +18,6 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 
-
 LOADER = DataLoader()
 
 
