@@ -1,0 +1,173 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which images a registry keeps, and when its storage may be cleaned; the registry's own collector frees the space.
+
+Its --delete-untagged also takes what an index names and no tag does: the image itself, where an engine with
+containerd's store has pushed an index (distribution/distribution#3178). So what is to go is decided here, by following
+indexes.
+
+    retention.py quiet STORAGE PORT        exits with 1 while somebody pushes, or where nothing was pushed yet
+    retention.py expire STORAGE --keep 10 --grace 86400
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+import typing as t
+
+ESTABLISHED = "01"
+
+
+class Tag(t.NamedTuple):
+    """A tag, the manifest that it names, and when it was pushed."""
+
+    name: str
+    digest: str
+    pushed: float
+
+
+class DoubtError(Exception):
+    """The storage is not what this program knows, so nothing is removed."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    quiet = commands.add_parser("quiet")
+    quiet.add_argument("storage")
+    quiet.add_argument("port", type=int)
+    expire = commands.add_parser("expire")
+    expire.add_argument("storage")
+    expire.add_argument("--keep", type=int, required=True)
+    expire.add_argument("--grace", type=float, required=True)
+    arguments = parser.parse_args()
+    registry = os.path.join(arguments.storage, "docker/registry/v2")
+    if arguments.command == "quiet":
+        reason = why_not_now(registry, arguments.port)
+        sys.stdout.write(f"{reason}\n" if reason else "")
+        return 1 if reason else 0
+    try:
+        for sentence in expire_all(registry, arguments.keep, time.time() - arguments.grace):
+            sys.stdout.write(f"{sentence}\n")
+    except (DoubtError, OSError) as error:
+        sys.stderr.write(f"Nothing more is removed: {error}.\n")
+        return 1
+    return 0
+
+
+# When
+
+
+def why_not_now(registry: str, port: int, proc: str = "/proc") -> str:
+    if not os.path.isdir(os.path.join(registry, "repositories")):
+        return "Nothing was pushed yet, so there is nothing to clean."
+    clients = sum(connected(os.path.join(proc, "net", name), port) for name in ("tcp", "tcp6"))
+    if clients:
+        return f"{clients} client(s) are connected to the push port {port}; the storage is cleaned another time."
+    return ""
+
+
+def connected(table: str, port: int) -> int:
+    try:
+        with open(table, encoding="ascii") as file:
+            sockets = [line.split() for line in file.readlines()[1:]]
+    except OSError:
+        return 0
+    return sum(one[3] == ESTABLISHED and int(one[1].rpartition(":")[2], 16) == port for one in sockets)
+
+
+# What
+
+
+def expire_all(registry: str, keep: int, untouched_since: float) -> t.Iterator[str]:
+    for repository in repositories(registry):
+        manifests = os.path.join(registry, "repositories", repository, "_manifests")
+        found = tags(manifests)
+        gone = expired(found, keep)
+        for tag in gone:
+            # What the registry itself does for a tag that is deleted.
+            shutil.rmtree(os.path.join(manifests, "tags", tag.name))
+            yield f"{repository}:{tag.name} is older than the {keep} newest of its kind, and was removed."
+        kept = {tag.digest for tag in found if tag not in gone}
+        for digest in unreachable(registry, manifests, kept, untouched_since):
+            shutil.rmtree(revision(manifests, digest))
+            yield f"{repository}@{digest} has no tag, and was removed."
+
+
+def repositories(registry: str) -> list[str]:
+    """Names may have slashes, and a repository may have others below it."""
+    top = os.path.join(registry, "repositories")
+    return sorted(
+        os.path.relpath(directory, top) for directory, children, _files in os.walk(top) if "_manifests" in children
+    )
+
+
+def tags(manifests: str) -> list[Tag]:
+    directory = os.path.join(manifests, "tags")
+    found = []
+    for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
+        link = os.path.join(directory, name, "current", "link")
+        # Without one, a push was broken off.
+        if os.path.exists(link):
+            found.append(Tag(name, read_link(link), os.stat(link).st_mtime))
+    return found
+
+
+def expired(found: t.Sequence[Tag], keep: int) -> list[Tag]:
+    """All but the newest of each kind. gpu-01 and gpu-45 are of a kind: many of one do not drive out the other kind."""
+    kinds: dict[str, list[Tag]] = {}
+    for tag in sorted(found, key=lambda tag: tag.pushed, reverse=True):
+        kinds.setdefault(tag.name.rpartition("-")[0], []).append(tag)
+    return [tag for kind in kinds.values() for tag in kind[keep:]]
+
+
+def unreachable(registry: str, manifests: str, kept: t.Iterable[str], untouched_since: float) -> list[str]:
+    """Manifests of a repository that no tag leads to, and that were not pushed lately."""
+    directory = os.path.join(manifests, "revisions", "sha256")
+    known = {f"sha256:{name}" for name in (os.listdir(directory) if os.path.isdir(directory) else [])}
+    reached: set[str] = set()
+    waiting = [digest for digest in kept if digest in known]
+    while waiting:
+        digest = waiting.pop()
+        if digest not in reached:
+            reached.add(digest)
+            waiting += [child for child in children(registry, digest) if child in known]
+    return sorted(
+        digest
+        for digest in known - reached
+        if os.stat(os.path.join(revision(manifests, digest), "link")).st_mtime < untouched_since
+    )
+
+
+def children(registry: str, digest: str) -> list[str]:
+    """The manifests that an index names; none of a manifest that is no index."""
+    algorithm, _colon, name = digest.partition(":")
+    path = os.path.join(registry, "blobs", algorithm, name[:2], name, "data")
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+        return [one["digest"] for one in content.get("manifests") or []]
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        raise DoubtError(f"{path} should be a manifest, and cannot be read as one ({error})") from error
+
+
+def revision(manifests: str, digest: str) -> str:
+    return os.path.join(manifests, "revisions", *digest.split(":"))
+
+
+def read_link(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        digest = file.read().strip()
+    if not digest.startswith("sha256:"):
+        raise DoubtError(f"{path} should name a SHA-256 digest, and has {digest[:80]!r}")
+    return digest
+
+
+if __name__ == "__main__":
+    sys.exit(main())
