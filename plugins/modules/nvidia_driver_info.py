@@ -185,6 +185,9 @@ plan:
     provisional:
       description: Whether apt could not be asked yet.
       type: bool
+    has_lists:
+      description: Whether apt has lists of packages. Without them it does not say which archives lack something.
+      type: bool
     sources:
       description: The archives that lack some of O(components).
       type: list
@@ -198,6 +201,7 @@ plan:
     swaps: true
     prebuilt: false
     provisional: false
+    has_lists: true
     sources:
       - uri: http://mirror.lab.example/debian/
         suite: trixie

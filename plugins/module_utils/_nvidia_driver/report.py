@@ -44,6 +44,7 @@ def of(host: Host, options: Options) -> dict[str, t.Any]:
             "swaps": made.swaps,
             "prebuilt": made.prebuilt,
             "provisional": made.provisional,
+            "has_lists": host.has_lists,
             "sources": [dict(archive._asdict(), components=list(archive.components)) for archive in made.sources],
         },
         "driver": _driver(host),
