@@ -9,7 +9,7 @@ setup := molecule/resources/setup.sh
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-url demo-ssh demo-down test test-fast test-gpu molecule bench bench-gpu-image screenshot docs lock clean
+.PHONY: help venv demo demo-url demo-ssh demo-report demo-down test test-fast test-gpu molecule bench bench-gpu-image screenshot docs lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -24,14 +24,17 @@ $(VENV)/.tests: requirements.txt tests/requirements.txt $(setup)
 
 venv: $(VENV)/.controller ## Set up Ansible in .venv
 
-demo: $(VENV)/.controller ## Provision a throwaway machine and print the URL of its notebook
-	@sh molecule/resources/demo.sh up
+demo: $(VENV)/.controller ## Provision a throwaway machine and print the URL of its notebook; with GPUs: GPU=simulated
+	@sh molecule/resources/demo.sh up $(GPU)
 
 demo-url: ## Print the demo's URL with its token
 	@sh molecule/resources/demo.sh url
 
 demo-ssh: ## Log in to the demo's machine
 	@sh molecule/resources/demo.sh login
+
+demo-report: ## Print up to which layer the GPUs of the demo are visible; FRAMEWORK=tensorflow asks that, too
+	@sh molecule/resources/demo.sh report $(FRAMEWORK)
 
 demo-down: $(VENV)/.controller ## Remove all that `make demo` made
 	@sh molecule/resources/demo.sh down

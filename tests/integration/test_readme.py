@@ -4,6 +4,7 @@
 """Every command in the README is run, each where its block's comment says: `<!-- test: PLACE -->`.
 
 controller   here (the clone itself is already there)
+gpus         here, on the machine of the demo, which then gets simulated GPUs
 newcomer     in a testbed machine that holds nothing but a clone and `make` (Debian 13, or this Ubuntu)
 syntax       here, with --syntax-check: the machines of an example inventory do not exist
 make         the target exists; `make test` cannot run itself
@@ -30,7 +31,7 @@ README = (ROOT / "README.md").read_text()
 NEWCOMER = "gpulab-newcomer"
 CLONE = "/srv/workstation"
 BLOCK = re.compile(r"(?:<!-- test: (\w+) -->\n)?```console\n(.*?)```", re.S)
-PLACES = {"controller", "newcomer", "syntax", "make"}
+PLACES = {"controller", "gpus", "newcomer", "syntax", "make"}
 
 Run = Callable[..., str]
 
@@ -47,13 +48,22 @@ def commands(place: str) -> list[str]:
 
 
 def shape(line: str) -> str:
-    """A line without what differs from run to run: numbers, rulers, runs of spaces."""
-    return " ".join(re.sub(r"[-*]{3,}", "---", re.sub(r"[\d.]+", "#", line)).split())
+    """A line without what differs from run to run: versions, also a distribution's, numbers, rulers, runs of spaces."""
+    versions = re.sub(r"[\d.]+([+-]\S*(dfsg|ubuntu)\S*)?", "#", line)
+    return " ".join(re.sub(r"[-*]{3,}", "---", versions).split())
 
 
 def test_every_block_says_where_it_is_run() -> None:
     unmarked = [block for marker, block in BLOCK.findall(README) if marker not in PLACES]
     assert not unmarked, f"say where these are run, with one of {sorted(PLACES)}: {unmarked}"
+
+
+def assert_output(name: str, printed: str) -> None:
+    """The README shows only lines that were printed."""
+    shown = set(map(shape, printed.replace("gpulab-readme", "gpulab-demo").splitlines()))
+    promised = re.findall(rf"<!-- output: {name} -->\n```text\n(.*?)```", README, re.S)[0].splitlines()
+    missing = [line for line in promised if line != "..." and shape(line) not in shown]
+    assert not missing, f"README.md shows lines under `output: {name}` that were not printed: {missing}"
 
 
 def opens_in_a_browser(url: str) -> None:
@@ -66,21 +76,20 @@ def opens_in_a_browser(url: str) -> None:
 
 
 def test_controller_commands(run: Run) -> None:
-    """The demo, as the README has it, and once more: the second run changes nothing."""
+    """The demo, as the README has it, and once more: the second run changes nothing. Then it gets GPUs."""
     demo, demo_url, demo_down = (command for command in commands("controller") if not command.startswith("git clone"))
     # Under another name, so that a demo which somebody left running is not touched.
     demo_run = functools.partial(run, GPULAB_DEMO_NAME="gpulab-readme")
     try:
         first = demo_run("readme-demo", shlex.split(demo))
         assert "failed=0" in first
-        shown = set(map(shape, first.replace("gpulab-readme", "gpulab-demo").splitlines()))
-        promised = re.findall(r"<!-- output: demo -->\n```text\n(.*?)```", README, re.S)[0].splitlines()
-        missing = [line for line in promised if line != "..." and shape(line) not in shown]
-        assert not missing, f"README.md shows lines that `{demo}` did not print: {missing}"
+        assert_output("demo", first)
         again = demo_run("readme-demo-again", shlex.split(demo))
         recap = re.findall(r"^gpulab-readme .*", again, re.M)
         assert recap, "the second run had no recap for gpulab-readme"
         assert "changed=0" in recap[-1], recap[-1]
+        for number, command in enumerate(commands("gpus")):
+            assert_output("gpus", demo_run(f"readme-gpus-{number}", shlex.split(command)))
         printed = re.search(r"^(http\S+)/lab\?token=(\S+)$", demo_run("readme-demo-url", shlex.split(demo_url)), re.M)
         assert printed is not None, f"`{demo_url}` did not print a URL with a token"
         address, token = printed.groups()

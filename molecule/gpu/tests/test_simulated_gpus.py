@@ -9,6 +9,7 @@ import json
 import typing as t
 
 import pytest
+from ansible_collections.gpulab.workstation.molecule.gpu.tests.conftest import FIRST, SECOND
 
 testinfra_hosts = ["ansible://simulated_gpus"]
 
@@ -18,7 +19,6 @@ PACKAGES = [
     "libnvidia-container-tools",
     "libnvidia-container1",
 ]
-FIRST, SECOND = ("GPU-00000000-1ab0-4000-8000-0123456789ab", "GPU-00000001-1ab0-4000-8000-0123456789ab")
 WAYS = {
     "cdi": ("--device nvidia.com/gpu=all", f"--device nvidia.com/gpu={SECOND}"),
     "gpus": ("--gpus all", f"--gpus device={SECOND}"),

@@ -26,7 +26,11 @@ def variables(role: str) -> dict[str, Any]:
     """The role's own, and those of a lab of one machine."""
     found = {"role_path": role, "ansible_check_mode": False, "inventory_hostname": "lab01", "inventory_dir": "/lab"}
     found |= {"groups": {"all": ["lab01"], "workstations": ["lab01"]}, "hostvars": {"lab01": {}}}
-    for path in [Path(role, "defaults/main.yml"), *Path(role, "vars/main").iterdir()]:
+    for path in [
+        Path(role, "defaults/main.yml"),
+        *Path(role, "vars").glob("main.yml"),
+        *Path(role, "vars/main").glob("*.yml"),
+    ]:
         found |= LOADER.load_from_file(str(path), trusted_as_template=True)
     return found | {"keras_image_wanted": trust_as_template("{{ __keras_image_computed }}")}
 

@@ -99,6 +99,7 @@ def evaluate(evaluator: subprocess.Popen[str]) -> Evaluate:
         (seen(counts={"pci": 0}), False),
         (seen(counts={"pci": None}), False),
         (seen(counts={"pci": None}, platform="wsl"), True),
+        (seen(counts={"pci": 0}, platform="wsl"), False),
         (seen(counts={"pci": None}, platform="jetson"), True),
         # A device is enough: whoever installs the driver later finds the toolkit there.
         (seen(layers={"kernel_driver": "broken", "nvml": "unknown"}), True),
@@ -193,6 +194,19 @@ def test_an_engine_that_is_older_than_the_hook_is_restarted(evaluate: Evaluate) 
 )
 def test_method(evaluate: Evaluate, look: dict[str, Any], method: str) -> None:
     assert evaluate("method", seen=look) == method
+
+
+@pytest.mark.parametrize(
+    ("look", "proven"),
+    [
+        (seen(), True),
+        (seen(layers={"container": "degraded"}), True),
+        (seen(layers={"container": "degraded"}, findings=[{"id": "container_gpus_missing"}]), False),
+        (seen(layers={"container": "broken"}), False),
+    ],
+)
+def test_a_container_has_to_show_all_that_the_host_has(evaluate: Evaluate, look: dict[str, Any], proven: bool) -> None:
+    assert evaluate("proven", seen=look) is proven
 
 
 def test_a_driver_that_does_not_work_is_pending_with_its_remedy(evaluate: Evaluate) -> None:
