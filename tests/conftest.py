@@ -1,15 +1,27 @@
 # Copyright (c) 2026, the gpulab.workstation authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The order of the tests: what tells most per second first."""
+"""The order of the tests, what tells most per second first; and how many examples hypothesis tries."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 INTEGRATION = Path(__file__).parent / "integration"
+
+# The time of an example says how busy the machine is, and nothing of the code.
+hypothesis.settings.register_profile(
+    "everything", deadline=None, max_examples=200, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+# `make test` tries the rest.
+hypothesis.settings.register_profile("fast", hypothesis.settings.get_profile("everything"), max_examples=30)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("fast" if config.getoption("markexpr") == "not slow" else "everything")
 
 
 @pytest.hookimpl(trylast=True)
