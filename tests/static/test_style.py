@@ -53,7 +53,9 @@ def test_package_hosts_are_not_named() -> None:
 
 
 def test_errors_are_not_ignored() -> None:
-    found = list(lines_with(r"^[\s-]*ignore_(errors|unreachable)\s*:", is_yaml))
+    """A report on machines goes on to the next where one cannot be reached: that is what it reports."""
+    found = list(lines_with(r"^[\s-]*ignore_errors\s*:", is_yaml))
+    found += lines_with(r"^[\s-]*ignore_unreachable\s*:", lambda path: is_yaml(path) and "_report" not in path.name)
     assert not found, "use failed_when with the one error that is expected, or a rescue:\n" + "\n".join(found)
 
 

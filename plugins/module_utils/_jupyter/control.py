@@ -66,5 +66,5 @@ def roll_back(name: str, force: bool) -> None:
     systemctl("restart", f"jupyter-{name}.service")
     failed = status(name)["failed"]
     if failed:
-        raise OperatorError(f"Instance {name} runs as before, because the version before did not become healthy: {failed}")
+        raise OperatorError(f"Instance {name} runs on, because the version before it did not become healthy: {failed}")
     say(f"Instance {name} was rolled back to {wanted.image}, and to the settings that it had then.")
