@@ -18,7 +18,9 @@ if t.TYPE_CHECKING:
     from .._gpu_visibility.parsers.smi_list import Listed
     from .settings import Settings
 
-# What the images of NVIDIA, and ours with CUDA, have in their environment, and what there means no GPU.
+# Ours, with CUDA in it.
+VARIANT_LABEL, GPU_VARIANT = "gpulab.workstation.variant", "gpu"
+# What the images of NVIDIA have in their environment, and what there means no GPU.
 # https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html
 VISIBLE_DEVICES = "NVIDIA_VISIBLE_DEVICES"
 NOT_WANTED = ("", "none", "void")
@@ -44,10 +46,11 @@ def devices_of(listed: list[Listed]) -> list[Device]:
 
 def wants_gpus(image: dict[str, t.Any] | None) -> bool:
     """Whether an image, as `docker image inspect` has it, is made for GPUs."""
-    environment = dict(
-        line.partition("=")[::2] for line in ((image or {}).get("Config") or {}).get("Env") or [] if "=" in line
-    )
-    return environment.get(VISIBLE_DEVICES, "") not in NOT_WANTED
+    config = (image or {}).get("Config") or {}
+    environment = dict(line.partition("=")[::2] for line in config.get("Env") or [] if "=" in line)
+    return (config.get("Labels") or {}).get(VARIANT_LABEL) == GPU_VARIANT or environment.get(
+        VISIBLE_DEVICES, ""
+    ) not in NOT_WANTED
 
 
 def claimed(gpus: tuple[str, ...], devices: list[Device]) -> set[str]:

@@ -8,6 +8,7 @@ Run in the image as a UID without a name, with a read-only root and no network. 
 
 from __future__ import annotations
 
+import ctypes
 import http.client
 import json
 import os
@@ -58,6 +59,22 @@ def first_plot_finds_its_fonts() -> None:
     cache = Path(mpl.get_cachedir())
     if not list(cache.glob("fontlist-*.json")):
         sys.exit(f"There is no list of fonts in {cache}: the first plot of every container would make one.")
+
+
+def tensorflow_finds_cuda() -> None:
+    """On a machine without a GPU, too: its own look at the libraries, without all of which it registers no GPU."""
+    import tensorflow as tf
+
+    if not tf.test.is_built_with_cuda():
+        return
+    library = ctypes.CDLL(str(Path(tf.__file__).parent / "libtensorflow_framework.so.2"))
+    look = library["_ZN3tsl8internal9DsoLoader22TryDlopenCUDALibrariesEv"]
+    look.restype = None
+    # The first argument of this calling convention is where to put a result of this size, an absl::Status: 1 is OK.
+    result = (ctypes.c_uint64 * 2)()
+    look(result)
+    if result[0] != 1:
+        sys.exit("TensorFlow does not find all the CUDA libraries that it insists on, so it would register no GPU.")
 
 
 def notebook_runs_and_converts() -> None:
@@ -139,6 +156,7 @@ def server_starts_without_a_warning() -> None:
 container_is_as_promised()
 first_plot_finds_its_fonts()
 model_survives_a_round_trip()
+tensorflow_finds_cuda()
 notebook_runs_and_converts()
 server_starts_without_a_warning()
 print(json.dumps({"keras": keras.__version__, "backend": keras.backend.backend(), "python": sys.version.split()[0]}))

@@ -24,9 +24,9 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settin
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._jupyter.conftest import MakeSettings
 
 LISTED = """\
-GPU 0: Tesla T4 (UUID: GPU-a)
-GPU 1: Tesla T4 (UUID: GPU-b)
-GPU 2: NVIDIA A100-SXM4-80GB (UUID: GPU-c)
+GPU 0: Tesla T4 (UUID: GPU-0000-000a)
+GPU 1: Tesla T4 (UUID: GPU-0000-000b)
+GPU 2: NVIDIA A100-SXM4-80GB (UUID: GPU-0000-000c)
   MIG 3g.40gb     Device  0: (UUID: MIG-1)
   MIG 3g.40gb     Device  1: (UUID: MIG-2)
 """
@@ -46,9 +46,9 @@ def make(make_settings: MakeSettings) -> Make:
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        (("all",), {"GPU-a", "GPU-b", "MIG-1", "MIG-2"}),
-        (("0",), {"GPU-a"}),
-        (("GPU-b",), {"GPU-b"}),
+        (("all",), {"GPU-0000-000a", "GPU-0000-000b", "MIG-1", "MIG-2"}),
+        (("0",), {"GPU-0000-000a"}),
+        (("GPU-0000-000b",), {"GPU-0000-000b"}),
         (("2",), {"MIG-1", "MIG-2"}),
         (("2:1",), {"MIG-2"}),
         (("7",), {"7"}),
@@ -60,31 +60,37 @@ def test_claims(names: tuple[str, ...], expected: set[str]) -> None:
 
 def test_one_in_turn(make: Make) -> None:
     given = assign(make(a="auto", b="auto", c="auto", d="auto", e="auto"), DEVICES, {})
-    assert given == {"a": ("GPU-a",), "b": ("GPU-b",), "c": ("MIG-1",), "d": ("MIG-2",), "e": ("GPU-a",)}
+    assert given == {
+        "a": ("GPU-0000-000a",),
+        "b": ("GPU-0000-000b",),
+        "c": ("MIG-1",),
+        "d": ("MIG-2",),
+        "e": ("GPU-0000-000a",),
+    }
 
 
 def test_the_only_instance_gets_all(make: Make) -> None:
     assert assign(make(a="auto"), DEVICES, {}) == {"a": ("all",)}
-    assert assign(make(a="auto", b=[0]), DEVICES, {}) == {"b": ("0",), "a": ("GPU-b",)}
+    assert assign(make(a="auto", b=[0]), DEVICES, {}) == {"b": ("0",), "a": ("GPU-0000-000b",)}
 
 
 def test_what_somebody_has_stays(make: Make) -> None:
-    given = assign(make(new="auto", a="auto", b="auto"), DEVICES, {"a": ("GPU-a",), "b": ("GPU-c",)})
-    assert given["a"] == ("GPU-a",)
+    given = assign(make(new="auto", a="auto", b="auto"), DEVICES, {"a": ("GPU-0000-000a",), "b": ("GPU-0000-000c",)})
+    assert given["a"] == ("GPU-0000-000a",)
     # A card that is gone, and one that was given while there was nobody else.
-    assert given["new"] == ("GPU-b",)
+    assert given["new"] == ("GPU-0000-000b",)
     assert given["b"] == ("MIG-1",)
-    assert assign(make(a="auto", b="auto"), DEVICES, {"a": ("all",)})["a"] == ("GPU-a",)
+    assert assign(make(a="auto", b="auto"), DEVICES, {"a": ("all",)})["a"] == ("GPU-0000-000a",)
 
 
 def test_a_silent_driver_takes_no_gpu_away(make: Make) -> None:
-    assert assign(make(a="auto", b="auto"), [], {"a": ("GPU-a",)}) == {"a": ("GPU-a",), "b": ()}
+    assert assign(make(a="auto", b="auto"), [], {"a": ("GPU-0000-000a",)}) == {"a": ("GPU-0000-000a",), "b": ()}
 
 
 def test_conflicts_are_named(make: Make) -> None:
-    found = conflicts(make(a=[0], b=["GPU-a"], c=["2:0"], d=[2], e="auto", f="none"), DEVICES)
+    found = conflicts(make(a=[0], b=["GPU-0000-000a"], c=["2:0"], d=[2], e="auto", f="none"), DEVICES)
     assert [sentence.partition(":")[0] for sentence in found] == [
-        "Instances a and b claim the same GPU (GPU-a)",
+        "Instances a and b claim the same GPU (GPU-0000-000a)",
         "Instances c and d claim the same GPU (MIG-1)",
     ]
     assert conflicts(make(a="all", b=[1]), DEVICES)
@@ -98,6 +104,8 @@ def test_conflicts_are_named(make: Make) -> None:
     ("image", "expected"),
     [
         (CUDA, True),
+        ({"Config": {"Labels": {"gpulab.workstation.variant": "gpu"}}}, True),
+        ({"Config": {"Labels": {"gpulab.workstation.variant": "cpu"}}}, False),
         ({"Config": {"Env": ["NVIDIA_VISIBLE_DEVICES=void"]}}, False),
         ({"Config": {"Env": None}}, False),
         (None, False),
@@ -123,7 +131,7 @@ def settle(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., Settle]:
 
 
 def test_settled_by_image_and_engine(make: Make, settle: t.Callable[..., Settle]) -> None:
-    assert [i.gpus for i in settle(make(a="auto", b="auto")).instances] == [("GPU-a",), ("GPU-b",)]
+    assert [i.gpus for i in settle(make(a="auto", b="auto")).instances] == [("GPU-0000-000a",), ("GPU-0000-000b",)]
     assert [i.gpus for i in settle(make(a="auto", b="auto"), image={}).instances] == [(), ()]
     assert [i.gpus for i in settle(make(a="auto", b="auto"), method="").instances] == [(), ()]
     assert [i.gpus for i in settle(make(a=[0], b="none"), image={}).instances] == [("0",), ()]
