@@ -9,7 +9,7 @@ setup := molecule/resources/setup.sh
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-url demo-ssh demo-report demo-down test test-fast test-gpu molecule bench bench-gpu-image screenshot docs lock clean
+.PHONY: help venv demo demo-url demo-ssh demo-report demo-down test test-fast test-gpu molecule bench bench-gpu-image bench-fleet screenshot screenshot-fleet docs lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -57,8 +57,14 @@ bench: $(VENV)/.tests ## Measure, and write docs/benchmarks.md
 bench-gpu-image: $(VENV)/.tests ## Build the GPU image (7 GB), look for every CUDA library in it, and write that there, too
 	@$(BIN)/python tests/bench/bench.py gpu-image
 
+bench-fleet: $(VENV)/.tests ## Measure a lab of 1 to 8 machines and the way of its image, and write that there, too
+	@$(BIN)/python tests/bench/fleet.py
+
 screenshot: $(VENV)/.tests ## Take the README's picture of the demo's notebook, which must be up
 	@$(BIN)/python tests/e2e/notebook.py "$$(sh molecule/resources/demo.sh url)" docs/images/notebook.png
+
+screenshot-fleet: $(VENV)/.tests ## Take the README's picture of the fleet report
+	@PYTHONPATH=collections $(BIN)/python -m ansible_collections.gpulab.workstation.tests.e2e.fleet docs/images/fleet.png
 
 docs: $(VENV)/.tests ## Write the generated parts of the docs
 	@$(BIN)/python docs/generate.py
