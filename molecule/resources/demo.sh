@@ -114,10 +114,8 @@ device nodes, and the report. No program can compute on such GPUs, so the report
 
     make demo-report FRAMEWORK=tensorflow      asks TensorFlow in the notebook, which sees none
 
-Break a layer by hand, as root of the machine (make demo-ssh, then sudo -i), and see what the report names:
-
-    make demo-report      up to which layer the GPUs are visible, and why not further
-    make demo             repairs what is broken
+Break a layer by hand, as root of the machine (make demo-ssh, then sudo -i), and see with make demo-report what it says. The second
+line of each undoes it:
 TEXT
     .venv/bin/python - molecule/resources/vars/gpu_breaks.yml <<'PYTHON'
 import sys
@@ -125,7 +123,8 @@ import yaml
 
 with open(sys.argv[1], encoding="utf-8") as file:
     for one in yaml.safe_load(file)["gpu_breaks"]:
-        print(f"\n    {one['what']}, for the finding {one['finding']}:\n        {one['break']}")
+        print(f"\n    {one['what']}, for the finding {one['finding']}:")
+        print(f"        {one['break']}\n        {one['repair']}")
 PYTHON
 }
 
