@@ -80,7 +80,9 @@ def test_defaults_satisfy_their_specification(role: Role) -> None:
     for name, value in role.defaults.items():
         choices = role.options.get(name, {}).get("choices")
         if choices and "{{" not in str(value):
-            assert value in choices, f"{name} in {role.defaults_path} is {value!r}, not one of {choices}"
+            # Of a list, they are for its elements.
+            odd = [one for one in (value if isinstance(value, list) else [value]) if one not in choices]
+            assert not odd, f"{name} in {role.defaults_path} has {odd}, not one of {choices}"
 
 
 def test_names(role: Role) -> None:
