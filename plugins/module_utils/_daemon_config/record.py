@@ -18,6 +18,7 @@ import typing as t
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.engine import NOT_RUNNING, UNKNOWN
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.errors import DaemonConfigError
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.merge import Config
+from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.options import ALWAYS, BY_KEY, WHEN_SET
 
 _FORMAT = 1
 
@@ -38,12 +39,14 @@ def settle(record: Record | None, current: Config, seen_digest: str, engine: str
         # Never here before: what stands in the file is the best available knowledge of what the engine holds.
         return Record(current, seen_digest, engine)
     if record.digest != seen_digest:
-        if engine == record.engine:
-            return Record(record.acknowledged, seen_digest, engine)
-        # Somebody else changed the file, and another engine runs: it was started before or after that. What differs is
-        # known of neither, so it counts as not taken, whatever this run makes of it: null is no setting.
+        # Somebody else changed the file. They may have reloaded the engine, or it was started, before or after that:
+        # what differs is then known of neither, so it counts as not taken, whatever this run makes of it. Null is no
+        # setting.
         either = {**record.acknowledged, **current}
         unknown = {key: None for key in either if key not in current or record.acknowledged.get(key) != current[key]}
+        if engine == record.engine:
+            # No reload brought the others.
+            unknown = {key: None for key in unknown if key in BY_KEY and BY_KEY[key].reload in (ALWAYS, WHEN_SET)}
         return Record({**record.acknowledged, **unknown}, seen_digest, engine)
     if engine not in (record.engine, NOT_RUNNING, UNKNOWN) and record.engine != UNKNOWN:
         return Record(current, seen_digest, engine)

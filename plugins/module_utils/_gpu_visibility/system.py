@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import selectors
 import signal
@@ -16,6 +17,7 @@ import time
 import typing as t
 
 _MOST_BYTES = 8 * 1024 * 1024
+_PIECE = 64 * 1024
 _EVIDENCE = 2048
 _AFTER_KILL = 1.0
 _BINARIES = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin", "snap/bin", "usr/lib/wsl/lib")
@@ -80,7 +82,9 @@ class System:
         try:
             # A named pipe without a writer would keep its reader for ever.
             with open(os.open(self.path(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-                return file.read(_MOST_BYTES)
+                # In small pieces: /proc/sys answers a large request with nothing.
+                pieces = iter(lambda: file.read1(_PIECE), b"")
+                return b"".join(itertools.islice(pieces, _MOST_BYTES // _PIECE))
         except (OSError, ValueError):
             return None
 

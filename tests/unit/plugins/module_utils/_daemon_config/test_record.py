@@ -37,7 +37,9 @@ NEW = {"debug": False}
         # Edited by somebody else, before or after that start: the engine may hold either.
         (Record(OLD, "other", "engine 1"), "new", "engine 2", {"debug": None}),
         (Record({"icc": True, **NEW}, "other", "engine 1"), "new", "engine 2", {"icc": None, **NEW}),
-        (Record(OLD, "other", "engine 1"), "new", "engine 1", OLD),
+        # The same engine may have been reloaded since, and does not hold what only a start brings.
+        (Record(OLD, "other", "engine 1"), "new", "engine 1", {"debug": None}),
+        (Record({"icc": True, **NEW}, "other", "engine 1"), "new", "engine 1", {"icc": True, **NEW}),
     ],
 )
 def test_settle(record: Record | None, seen: str, engine: str, acknowledged: dict[str, bool]) -> None:

@@ -113,3 +113,8 @@ def test_device() -> None:
 def test_pipe_that_nobody_writes_to(system: System, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "spec.yaml")
     assert system.read("/spec.yaml") == ""
+
+
+def test_files_of_the_kernel_are_read() -> None:
+    """/proc/sys refuses one large request, where other files give what there is."""
+    assert System().read("/proc/sys/kernel/osrelease") == os.uname().release + "\n"
