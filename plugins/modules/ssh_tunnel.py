@@ -108,7 +108,6 @@ forwarded:
   sample: 127.0.0.1:8888
 """
 
-import os
 import shlex
 import typing as t
 from pathlib import Path
@@ -125,7 +124,7 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._ssh_tunnel.tun
 def settle(tunnel: Tunnel, params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     state = params["state"]
     target = Target(
-        tuple(os.path.expanduser(word) for word in shlex.split(params["ssh_args"])),
+        tuple(shlex.split(params["ssh_args"])),
         params["destination"] or "",
         params["host"],
         params["port"] or 0,

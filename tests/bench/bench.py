@@ -258,8 +258,8 @@ PARTS = {"all": everything, "gpu-image": gpu_image}
 def write(part: str, text: str) -> None:
     """Replace one part of the page, between its two comments."""
     begin, end = (f"<!-- {part}: {which} -->\n" for which in ("begin", "end"))
-    before, _, rest = PAGE.read_text().partition(begin)
-    _, found, after = rest.partition(end)
+    before, _begin, rest = PAGE.read_text().partition(begin)
+    _old, found, after = rest.partition(end)
     if not found:
         raise SystemExit(f"{PAGE} has no part {part}: it wants the two lines {begin.strip()} and {end.strip()}.")
     PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}")

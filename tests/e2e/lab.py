@@ -129,7 +129,7 @@ def _gpus(number: int, model: str, count: int) -> Answer:
             for layer, status in statuses.items()
         ],
         "findings": [fault] if fault else [],
-        "gpus": [{"name": model, "pci_device_id": "10de:1eb8"} for _ in range(count)],
+        "gpus": [{"name": model, "pci_device_id": "10de:1eb8"} for _number in range(count)],
         "driver": {"loaded_version": "550.163.01", "library_version": "550.163.01", "cuda_version": "12.4"},
     }
 

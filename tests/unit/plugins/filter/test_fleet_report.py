@@ -49,9 +49,9 @@ class Seen(HTMLParser):
         self.feed(text)
         self.close()
 
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.shape.append((tag, tuple(name for name, _value in attributes)))
-        values = dict(attributes)
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.shape.append((tag, tuple(name for name, _value in attrs)))
+        values = dict(attrs)
         if values.get("http-equiv") == "Content-Security-Policy":
             self.policy = values["content"] or ""
         self.links += [values[name] or "" for name in ("href", "src", "action") if name in values]
@@ -60,11 +60,11 @@ class Seen(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         self._code = ""
 
-    def handle_data(self, text: str) -> None:
+    def handle_data(self, data: str) -> None:
         if self._code:
-            self.code[self._code] = text
+            self.code[self._code] = data
         else:
-            self.text.append(text)
+            self.text.append(data)
 
 
 def small() -> dict[str, t.Any]:
