@@ -15,6 +15,8 @@ missing=
 "$python" -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 command -v ssh >/dev/null || missing="$missing openssh-client"
 command -v git >/dev/null || missing="$missing git"
+# For upload, download and the image as an archive.
+command -v rsync >/dev/null || missing="$missing rsync"
 if [ -n "$missing" ]; then
     if ! command -v apt-get >/dev/null; then
         echo "Install these first, this machine has no apt-get to do it with:$missing" >&2
@@ -28,5 +30,6 @@ if [ -n "$missing" ]; then
 fi
 
 echo "==> Installing $requirements into $venv (a minute or so: Ansible with its collections is large)"
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+# One that was broken off while it was made has no pip.
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements"
