@@ -97,10 +97,11 @@ class Tunnel:
         # What a reboot or a kill left behind would keep ssh from listening there.
         self.socket.unlink(missing_ok=True)
         code, said = self._ssh(
-            *target.options,
+            # Of an option that is given twice, ssh takes the first: these must win.
             *("-f", "-N", "-M", "-S", str(self.socket)),
             *("-o", "ControlPersist=no", "-o", "ExitOnForwardFailure=yes", "-o", "BatchMode=yes"),
             *("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"),
+            *target.options,
             *("-L", f"127.0.0.1:{local_port}:{target.forwarded}"),
             target.destination,
         )
@@ -120,6 +121,8 @@ def wanted_record(target: Target, local_port: int) -> dict[str, t.Any]:
 
 
 def refuse_busy(port: int) -> None:
+    if not 0 < port < 65536:
+        raise TunnelError(f"{port} is no port. Choose one from 1024 to 65535 with -e tunnel_port=18888.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

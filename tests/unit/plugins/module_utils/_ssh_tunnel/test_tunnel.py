@@ -78,8 +78,10 @@ def test_opens_asks_and_closes(ssh: Ssh, tunnel: Tunnel, port: int) -> None:
     assert not tunnel.is_as_wanted(TARGET._replace(port=8889), port)
     assert not tunnel.is_as_wanted(TARGET, port + 1)
     (call,) = (call for call in ssh.calls() if " -L " in call)
-    assert call.startswith("-i key -f -N -M -S state/tunnel-")
-    assert f" -L 127.0.0.1:{port}:127.0.0.1:8888 ada@lab01" in call
+    # Ours first, because ssh takes the first of two.
+    assert call.startswith("-f -N -M -S state/tunnel-")
+    assert f" -i key -L 127.0.0.1:{port}:127.0.0.1:8888 ada@lab01" in call
+    assert call.index("ControlPersist=no") < call.index("-i key")
     assert "ExitOnForwardFailure=yes" in call
     assert Path("state").stat().st_mode & 0o777 == 0o700
     tunnel.close()
@@ -105,6 +107,12 @@ def test_a_busy_port_is_named(tunnel: Tunnel) -> None:
         other.listen()
         with pytest.raises(TunnelError, match="-e tunnel_port="):
             tunnel.open(TARGET, other.getsockname()[1])
+
+
+@pytest.mark.parametrize("number", [0, 65536])
+def test_what_is_no_port(tunnel: Tunnel, number: int) -> None:
+    with pytest.raises(TunnelError, match="is no port"):
+        tunnel.open(TARGET, number)
 
 
 def test_what_ssh_says_is_passed_on(ssh: Ssh, tunnel: Tunnel, port: int) -> None:
