@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 from . import layout
@@ -17,6 +18,9 @@ from .journal import say
 from .records import previous
 from .settings import load_settings
 from .status import status
+
+# Of a tag that names one version, as the role keras_image makes them; another may come to stand for another image.
+VERSION = re.compile(r":[a-z0-9]+-[0-9a-f]{12}$")
 
 
 def is_left_alone(name: str, force: bool) -> bool:
@@ -59,12 +63,20 @@ def roll_back(name: str, force: bool) -> None:
     if is_left_alone(name, force):
         return
     # By a name that a later build does not move to another image.
-    versions = [tag for tag in image.get("RepoTags") or [] if "-" in tag.rpartition(":")[2]]
+    versions = sorted((tag for tag in image.get("RepoTags") or [] if VERSION.search(tag)), key=len)
     wanted = before.settings._replace(image=versions[0] if versions else before.image)
     path = layout.CONFIG / name / "settings.json"
+    present = path.read_text(encoding="utf-8")
     replace_file(path, json.dumps(wanted._asdict(), indent=4, sort_keys=True) + "\n", 0o600)
-    systemctl("restart", f"jupyter-{name}.service")
-    failed = status(name)["failed"]
-    if failed:
-        raise OperatorError(f"Instance {name} runs on, because the version before it did not become healthy: {failed}")
+    try:
+        systemctl("restart", f"jupyter-{name}.service")
+        failed = status(name)["failed"]
+        if failed:
+            raise OperatorError(
+                f"Instance {name} runs on, because the version before it did not become healthy: {failed}"
+            )
+    except OperatorError:
+        # What the inventory asks for, and what the next start is to be.
+        replace_file(path, present, 0o600)
+        raise
     say(f"Instance {name} was rolled back to {wanted.image}, and to the settings that it had then.")

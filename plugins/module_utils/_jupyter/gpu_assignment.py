@@ -27,9 +27,13 @@ NOT_WANTED = ("", "none", "void")
 
 
 class Device(t.NamedTuple):
-    """What can be given to one container: a GPU, or a MIG device of one. names: every way to ask for it."""
+    """What can be given to one container: a GPU, or a MIG device of one.
+
+    position: its other name; names: every way to ask for it, if with others.
+    """
 
     uuid: str
+    position: str
     names: frozenset[str]
 
 
@@ -38,9 +42,10 @@ def devices_of(listed: list[Listed]) -> list[Device]:
     found = []
     for gpu in listed:
         names = {str(gpu.number), gpu.uuid}
-        found += [
-            Device(part.uuid, frozenset({*names, f"{gpu.number}:{part.number}", part.uuid})) for part in gpu.mig
-        ] or [Device(gpu.uuid, frozenset(names))]
+        parts = [(part.uuid, f"{gpu.number}:{part.number}") for part in gpu.mig]
+        found += [Device(uuid, position, frozenset({*names, uuid, position})) for uuid, position in parts] or [
+            Device(gpu.uuid, str(gpu.number), frozenset(names))
+        ]
     return found
 
 
@@ -82,11 +87,13 @@ def assign(
     instances: list[Settings],
     devices: list[Device],
     recorded: dict[str, tuple[str, ...]],
+    known: frozenset[str] = frozenset(),
 ) -> dict[str, tuple[str, ...]]:
     """The GPUs of each instance.
 
     instances: those that are enabled and run an image made for GPUs, or say which they want.
     recorded: what an earlier run gave to those that leave it open.
+    known: the names that the engine understands, where those are not all.
     """
     given = {instance.name: instance.gpus for instance in instances if instance.gpus != AUTO}
     open_ones = [instance.name for instance in instances if instance.gpus == AUTO]
@@ -99,15 +106,30 @@ def assign(
     for gpus in given.values():
         for uuid in claimed(gpus, devices) & set(load):
             load[uuid] += 1
+    kept = {name: uuid for name in open_ones for uuid in [recorded_device(recorded.get(name, ()), devices)] if uuid}
+    for uuid in kept.values():
+        load[uuid] += 1
+    for name, uuid in reversed(list(kept.items())):
+        # The inventory gave it to somebody else by name, say, and another is free.
+        if load[uuid] - min(load.values()) > 1:
+            load[uuid] -= 1
+            del kept[name]
     for name in open_ones:
-        before = recorded.get(name, ())
-        if len(before) == 1 and before[0] in load:
-            given[name] = before
-            load[before[0]] += 1
-    for name in open_ones:
-        if name not in given:
+        if name not in kept:
             # The first of the least used, in the machine's own order.
-            uuid = min(load, key=load.__getitem__)
-            given[name] = (uuid,)
-            load[uuid] += 1
-    return given
+            kept[name] = min(load, key=load.__getitem__)
+            load[kept[name]] += 1
+    by_uuid = {device.uuid: device for device in devices}
+    return {**given, **{name: name_of(by_uuid[uuid], known) for name, uuid in kept.items()}}
+
+
+def recorded_device(gpus: tuple[str, ...], devices: list[Device]) -> str:
+    """The UUID of the one device that was given. Empty where that is gone, or it was given more than one."""
+    found = [device.uuid for device in devices if gpus in ((device.uuid,), (device.position,))]
+    return found[0] if found else ""
+
+
+def name_of(device: Device, known: frozenset[str]) -> tuple[str, ...]:
+    """A UUID where that will do, because positions change when a card is added; all where single ones have no name."""
+    names = [name for name in (device.uuid, device.position) if not known or name in known]
+    return (names[0],) if names else ALL

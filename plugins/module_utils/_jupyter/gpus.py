@@ -24,6 +24,8 @@ IDENTIFIER = re.compile(r"all|\d+(:\d+)?|(GPU|MIG)-[0-9A-Za-z/-]+")
 METHODS = ("cdi", "gpus", "runtime")
 HOOK = "nvidia-container-runtime-hook"
 CDI_KIND = "nvidia.com/gpu"
+# A device's name in a specification: `- name: "0"` and `name: GPU-...` in YAML, `"name": "0"` in JSON.
+CDI_NAME = re.compile(r"""^[ \t{-]*"?name"?[ \t]*:[ \t]*["']?([\w:/-]+)["']?[ \t,}]*$""", re.M)
 ALL = ("all",)
 # Left open: the role's preflight decides it, and settings.json has what it decided.
 AUTO = ("auto",)
@@ -55,21 +57,30 @@ def find_method(engine: Engine) -> str:
     """How this engine gives GPUs to a container; empty where it cannot."""
     info = json.loads(engine.call("info", "--format", "{{json .}}"))
     found = {
-        "cdi": any(map(has_gpus, info.get("CDISpecDirs") or [])),
+        "cdi": any(map(specifications, info.get("CDISpecDirs") or [])),
         "gpus": shutil.which(HOOK) is not None,
         "runtime": "nvidia" in (info.get("Runtimes") or {}),
     }
     return next((method for method in METHODS if found[method]), "")
 
 
-def has_gpus(directory: str) -> bool:
-    """Whether a specification there is of NVIDIA's GPUs. Its kind is a line of its own, in YAML and in JSON."""
-    for path in Path(directory).glob("*"):
+def specifications(directory: str) -> list[str]:
+    """What is written there of NVIDIA's GPUs. The kind is a line of its own, in YAML and in JSON."""
+    found = []
+    for path in sorted(Path(directory).glob("*")):
         if path.suffix in (".yaml", ".json"):
             with contextlib.suppress(OSError):
-                if CDI_KIND in path.read_text(encoding="utf-8", errors="replace"):
-                    return True
-    return False
+                text = path.read_text(encoding="utf-8", errors="replace")
+                if CDI_KIND in text:
+                    found.append(text)
+    return found
+
+
+def cdi_names(engine: Engine) -> frozenset[str]:
+    """By which names this engine's specifications know GPUs: older ones by index only, those of WSL as `all` only."""
+    info = json.loads(engine.call("info", "--format", "{{json .}}"))
+    texts = [text for directory in info.get("CDISpecDirs") or [] for text in specifications(directory)]
+    return frozenset(name for text in texts for name in CDI_NAME.findall(text))
 
 
 def options(gpus: tuple[str, ...], method: str) -> list[str]:

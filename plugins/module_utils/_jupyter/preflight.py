@@ -203,6 +203,13 @@ def recorded_gpus(name: str) -> tuple[str, ...]:
         return ()
 
 
+def known_names(instances: list[Settings], engine: Engine) -> frozenset[str]:
+    """Of the single GPUs that are given in turn. Empty: NVIDIA's own runtime knows them all."""
+    methods = {instance.gpu_method for instance in instances if instance.gpus == gpus.AUTO}
+    by_cdi = "cdi" in methods or ("auto" in methods and gpus.find_method(engine) == "cdi")
+    return gpus.cdi_names(engine) if by_cdi else frozenset()
+
+
 def settle_gpus(
     wanted: list[Settings], images: dict[str, dict[str, t.Any] | None], engine: Engine, allow_shared: bool
 ) -> tuple[list[Settings], list[str]]:
@@ -221,9 +228,8 @@ def settle_gpus(
     else:
         devices = list_devices()
         problems = [] if allow_shared else conflicts(named, devices)
-        given = assign(
-            open_to_gpus, devices, {instance.name: recorded_gpus(instance.name) for instance in open_to_gpus}
-        )
+        recorded = {instance.name: recorded_gpus(instance.name) for instance in open_to_gpus}
+        given = assign(open_to_gpus, devices, recorded, known_names(open_to_gpus, engine))
     return [instance._replace(gpus=given.get(instance.name, ())) for instance in wanted], problems
 
 

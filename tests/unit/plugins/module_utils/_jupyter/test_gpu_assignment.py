@@ -83,6 +83,37 @@ def test_what_somebody_has_stays(make: Make) -> None:
     assert assign(make(a="auto", b="auto"), DEVICES, {"a": ("all",)})["a"] == ("GPU-0000-000a",)
 
 
+def test_what_somebody_has_by_name_is_not_given_in_turn_as_well(make: Make) -> None:
+    before = {"ada": ("GPU-0000-000a",), "grace": ("GPU-0000-000b",)}
+    given = assign(make(ada="auto", grace="auto", linus=[0]), DEVICES, before)
+    assert given == {"linus": ("0",), "ada": ("MIG-1",), "grace": ("GPU-0000-000b",)}
+
+
+def test_nobody_moves_where_all_are_shared(make: Make) -> None:
+    two = DEVICES[:2]
+    before = {"a": ("GPU-0000-000a",), "b": ("GPU-0000-000b",), "c": ("GPU-0000-000a",)}
+    assert assign(make(c="auto", a="auto", b="auto"), two, before) == before
+    # The last one moves, to what is free.
+    together = {"a": ("GPU-0000-000a",), "b": ("GPU-0000-000a",)}
+    assert assign(make(a="auto", b="auto"), two, together) == {"a": ("GPU-0000-000a",), "b": ("GPU-0000-000b",)}
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"0", "1", "2:0", "2:1", "all"}, [("0",), ("1",), ("2:0",), ("2:1",)]),
+        ({"all"}, [("all",)] * 4),
+        ({"0", "GPU-0000-000a", "1", "all"}, [("GPU-0000-000a",), ("1",), ("all",), ("all",)]),
+    ],
+)
+def test_by_names_that_the_specification_has(make: Make, known: set[str], expected: list[tuple[str, ...]]) -> None:
+    everybody = make(a="auto", b="auto", c="auto", d="auto")
+    given = assign(everybody, DEVICES, {}, frozenset(known))
+    assert [given[name] for name in "abcd"] == expected
+    # Whichever name was recorded, the next run gives the same.
+    assert assign(everybody, DEVICES, given, frozenset(known)) == given
+
+
 def test_a_silent_driver_takes_no_gpu_away(make: Make) -> None:
     assert assign(make(a="auto", b="auto"), [], {"a": ("GPU-0000-000a",)}) == {"a": ("GPU-0000-000a",), "b": ()}
 
@@ -122,16 +153,23 @@ class Settle(t.NamedTuple):
 
 @pytest.fixture
 def settle(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., Settle]:
-    def call(instances: list[Settings], image: t.Any = CUDA, method: str = "cdi", share: bool = False) -> Settle:
+    def call(instances: list[Settings], image: t.Any = None, method: str = "cdi", share: bool = False) -> Settle:
         monkeypatch.setattr(gpus, "find_method", lambda _engine: method)
+        monkeypatch.setattr(gpus, "cdi_names", lambda _engine: frozenset({"0", "1", "2:0", "2:1", "all"}))
         monkeypatch.setattr(preflight, "list_devices", lambda: DEVICES)
-        return Settle(*preflight.settle_gpus(instances, {"keras:cpu": image}, Engine(), share))
+        return Settle(
+            *preflight.settle_gpus(instances, {"keras:cpu": CUDA if image is None else image}, Engine(), share)
+        )
 
     return call
 
 
 def test_settled_by_image_and_engine(make: Make, settle: t.Callable[..., Settle]) -> None:
-    assert [i.gpus for i in settle(make(a="auto", b="auto")).instances] == [("GPU-0000-000a",), ("GPU-0000-000b",)]
+    assert [i.gpus for i in settle(make(a="auto", b="auto")).instances] == [("0",), ("1",)]
+    assert [i.gpus for i in settle(make(a="auto", b="auto"), method="gpus").instances] == [
+        ("GPU-0000-000a",),
+        ("GPU-0000-000b",),
+    ]
     assert [i.gpus for i in settle(make(a="auto", b="auto"), image={}).instances] == [(), ()]
     assert [i.gpus for i in settle(make(a="auto", b="auto"), method="").instances] == [(), ()]
     assert [i.gpus for i in settle(make(a=[0], b="none"), image={}).instances] == [("0",), ()]

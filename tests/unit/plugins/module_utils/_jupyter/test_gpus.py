@@ -85,6 +85,42 @@ def test_method_is_what_the_engine_can(tmp_path: Path, monkeypatch: pytest.Monke
     assert gpus.find_method(StandIn(Runtimes=runtimes, CDISpecDirs=directories)) == "cdi"
 
 
+YAML = """\
+---
+cdiVersion: 0.5.0
+containerEdits:
+  hooks:
+  - args: [nvidia-cdi-hook, create-symlinks]
+    hookName: createContainer
+devices:
+- containerEdits:
+    deviceNodes:
+    - path: /dev/nvidia0
+  name: "0"
+- containerEdits: {}
+  name: GPU-5f7c1a3e
+- name: all
+kind: nvidia.com/gpu
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        ("nvidia.yaml", YAML, {"0", "GPU-5f7c1a3e", "all"}),
+        ("nvidia.yaml", YAML.replace("nvidia.com/gpu", "vendor.com/net"), set()),
+        (
+            "nvidia.json",
+            json.dumps({"kind": "nvidia.com/gpu", "devices": [{"name": "0:1"}, {"name": "all"}]}, indent=2),
+            {"0:1", "all"},
+        ),
+    ],
+)
+def test_names_in_a_specification(tmp_path: Path, file: str, text: str, expected: set[str]) -> None:
+    (tmp_path / file).write_text(text)
+    assert gpus.cdi_names(StandIn(CDISpecDirs=[str(tmp_path), str(tmp_path / "none")])) == expected
+
+
 def test_engine_without_a_way_is_named() -> None:
     assert gpus.choose((), "auto", StandIn()) == []
     with pytest.raises(OperatorError, match="nvidia_container_toolkit"):

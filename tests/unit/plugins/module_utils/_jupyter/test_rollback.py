@@ -92,3 +92,19 @@ def test_a_version_that_does_not_come_up_again_is_no_success(
     monkeypatch.setattr(control, "systemctl", fail)
     with pytest.raises(OperatorError, match="it did not answer"):
         control.roll_back("keras", force=True)
+    # The next start is of what ran, and of what the inventory asks for.
+    assert load_settings("keras").memory == "8g"
+
+
+@pytest.mark.parametrize(
+    ("tag", "is_version"),
+    [
+        ("keras:cpu-391f194084ab", True),
+        ("lab01:5000/keras:gpu-391f194084ab", True),
+        ("keras:cpu", False),
+        ("lab-01/own:latest-gpu", False),
+        ("lab01:5000/own-391f194084ab:1", False),
+    ],
+)
+def test_tags_that_stay_with_their_image(tag: str, is_version: bool) -> None:
+    assert bool(control.VERSION.search(tag)) == is_version
