@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files and space."""
+"""Files, what is in them, and space."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def files(paths: t.Iterable[str]) -> dict[str, dict[str, t.Any]]:
             "written": status.st_mtime,
         }
     return found
+
+
+def accounts(path: str) -> list[str]:
+    """Those of a file of htpasswd, which need not exist."""
+    try:
+        lines = _read(path).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    return [line.partition(":")[0] for line in lines if ":" in line and not line.startswith("#")]
 
 
 def space(path: str) -> dict[str, t.Any]:
