@@ -13,12 +13,26 @@ import tempfile
 import threading
 import time
 import typing as t
+from pathlib import Path
 
+from ansible import constants, context
 from ansible.plugins.action import ActionBase
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._fleet_report.events import Events
 
 _GRACE = 10
 _LONGEST_PROBLEM = 600
+# Of ansible-playbook, as it keeps them and as they are given.
+_OPTIONS = {
+    "become_method": "become-method",
+    "become_user": "become-user",
+    "connection": "connection",
+    "forks": "forks",
+    "private_key_file": "private-key",
+    "remote_user": "user",
+    "ssh_common_args": "ssh-common-args",
+    "ssh_extra_args": "ssh-extra-args",
+    "timeout": "timeout",
+}
 
 
 class ActionModule(ActionBase):
@@ -40,7 +54,7 @@ class ActionModule(ActionBase):
         # By the interpreter that runs this, so that it is the same Ansible with the same collections.
         command = [sys.executable, "-m", "ansible", "playbook", "--check"]
         command += [f"--inventory={source}" for source in asked["inventory"]]
-        command += [f"--limit={','.join(asked['hosts'])}", *asked["arguments"], asked["playbook"]]
+        command.append(f"--limit={','.join(asked['hosts'])}")
         environment = {
             **os.environ,
             "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl",
@@ -49,7 +63,41 @@ class ActionModule(ActionBase):
             "ANSIBLE_JSON_INDENT": "0",
             **({"ANSIBLE_CONFIG": asked["config"]} if asked["config"] else {}),
         }
-        return {**result, "changed": False, **check_run(command, environment, asked["timeout"])}
+        # This run's own, which nobody else may look into.
+        with tempfile.TemporaryDirectory(dir=constants.DEFAULT_LOCAL_TMP) as directory:
+            command += same_options(
+                context.CLIARGS,
+                {"connection": self._play_context.password, "become": self._play_context.become_pass},
+                # Those of files, programs and prompts alike.
+                self._loader._vault.secrets or (),
+                Path(directory),
+            )
+            command += [*asked["arguments"], asked["playbook"]]
+            return {**result, "changed": False, **check_run(command, environment, asked["timeout"])}
+
+
+def same_options(
+    options: t.Mapping[str, t.Any],
+    passwords: t.Mapping[str, str | None],
+    vault: t.Iterable[tuple[str, t.Any]],
+    directory: Path,
+) -> list[str]:
+    """What lets the other run do what this one may. Secrets by file: arguments are there for every user to see."""
+    arguments = [f"--{name}={options[key]}" for key, name in _OPTIONS.items() if options.get(key)]
+    arguments += [f"--extra-vars={one}" for one in options.get("extra_vars") or ()]
+    arguments += ["--become"] if options.get("become") else []
+    for name, password in passwords.items():
+        if password:
+            arguments.append(f"--{name}-password-file={_kept(directory / name, password.encode())}")
+    for number, (name, secret) in enumerate(vault):
+        arguments.append(f"--vault-id={name}@{_kept(directory / f'vault-{number}', secret.bytes)}")
+    return arguments
+
+
+def _kept(path: Path, secret: bytes) -> Path:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secret)
+    return path
 
 
 def check_run(command: t.Sequence[str], environment: t.Mapping[str, str], timeout: float) -> dict[str, t.Any]:

@@ -12,8 +12,9 @@ short_description: See what a playbook would change, by running it in check mode
 version_added: "0.2.0"
 description:
   - Runs C(ansible-playbook --check) on the controller, and returns for each host the tasks that would change something.
-  - It runs with this run's Ansible, environment and, where O(config) names it, configuration. It cannot ask for a
-    password, because nobody may be there.
+  - It runs with this run's Ansible, environment and, where O(config) names it, configuration; also with what this run
+    was given as passwords, C(--extra-vars), and options of the connection. It asks for nothing, because nobody may be
+    there.
   - A playbook that fails, or takes too long, does not fail the task. RV(status) and RV(problem) say so, and
     RV(hosts) has what was seen until then.
   - Of what the tasks return, only the names of tasks, and what M(ansible.builtin.debug) and failed tasks say, are
@@ -44,8 +45,8 @@ options:
     required: true
   arguments:
     description:
-      - More arguments for C(ansible-playbook), such as V(--vault-password-file=FILE) or V(--extra-vars=@FILE). Those of
-        this run cannot be known here.
+      - More arguments for C(ansible-playbook), such as V(--become-password-file=FILE) or V(--extra-vars=@FILE). They win
+        over those of this run.
     type: list
     elements: str
     default: []

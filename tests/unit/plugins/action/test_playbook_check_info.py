@@ -9,9 +9,10 @@ import sys
 import time
 import typing as t
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from ansible_collections.gpulab.workstation.plugins.action.playbook_check_info import check_run
+from ansible_collections.gpulab.workstation.plugins.action.playbook_check_info import check_run, same_options
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._fleet_report.events import Events
 
 STATS = {"changed": 1, "failures": 0, "ignored": 0, "ok": 2, "rescued": 0, "skipped": 0, "unreachable": 0}
@@ -106,6 +107,28 @@ def test_run_that_hangs_is_ended_with_what_it_started(says: t.Callable[..., dict
     assert outcome["hosts"]["a"]["changes"] == [{"task": "Render", "note": ""}]
     while is_alive(child.read_text()):
         assert time.monotonic() - started < 20, "what the run started is still there"
+
+
+def test_the_other_run_may_do_what_this_one_may(tmp_path: Path) -> None:
+    options = {
+        "remote_user": "labadmin",
+        "become": True,
+        "become_user": None,
+        "extra_vars": ("a=1 b=2", "@/etc/more.yml"),
+        "tags": ("x",),
+    }
+    vault = [("lab", SimpleNamespace(bytes=b"open sesame"))]
+    arguments = same_options(options, {"connection": None, "become": "a secret"}, vault, tmp_path)
+    assert arguments == [
+        "--user=labadmin",
+        "--extra-vars=a=1 b=2",
+        "--extra-vars=@/etc/more.yml",
+        "--become",
+        f"--become-password-file={tmp_path}/become",
+        f"--vault-id=lab@{tmp_path}/vault-0",
+    ]
+    assert [(tmp_path / name).read_text() for name in ("become", "vault-0")] == ["a secret", "open sesame"]
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
 
 
 def test_real_ansible(tmp_path: Path) -> None:
