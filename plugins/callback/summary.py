@@ -33,6 +33,7 @@ requirements:
 import typing as t
 
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.gpulab.workstation.plugins.plugin_utils._fleet_report.build import text as plain
 
 
 def reason(result: t.Mapping[str, t.Any]) -> str:
@@ -42,8 +43,9 @@ def reason(result: t.Mapping[str, t.Any]) -> str:
     failed = [item for item in result.get("results") or [] if item.get("failed") or item.get("unreachable")]
     if failed:
         return reason(failed[0])
-    text = result.get("msg") or result.get("stderr") or result.get("module_stderr") or "it gave no reason"
-    return " ".join(str(text).split())
+    said = result.get("msg") or result.get("stderr") or result.get("module_stderr") or "it gave no reason"
+    # What a host said must not drive the terminal.
+    return " ".join(plain(said).split())
 
 
 def shortened(text: str, width: int) -> str:

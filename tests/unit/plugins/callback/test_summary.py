@@ -84,6 +84,7 @@ def test_a_long_reason_is_cut(summary: CallbackModule, said: list[str]) -> None:
         ({"results": [{"msg": "fine"}, {"failed": True, "msg": "no"}], "msg": "One or more items failed"}, "no"),
         ({"censored": "the output has been hidden", "msg": "x"}, "what it said is a secret"),
         ({}, "it gave no reason"),
+        ({"msg": "\x1b]0;title\x07no\u202e"}, "\ufffd]0;title\ufffdno\ufffd"),
     ],
     ids=str,
 )
