@@ -117,6 +117,23 @@ def test_the_notebook_is_on_loopback_and_comes_back(fresh: Machine) -> None:
     assert fresh.state["firewall_rules"] == {}
 
 
+@pytest.mark.parametrize("name", ["checked-winget", "checked-chocolatey", "checked-hyper-v"])
+def test_check_mode_looks_and_changes_nothing(name: str) -> None:
+    machine = Machine(name)
+    assert machine.calls, f"the role never looked at {name}"
+    looks = "systeminfo|tasklist /V|docker ps|wsl --version"
+    assert not [call for call in machine.calls if not re.match(looks, call)]
+    state = machine.state
+    assert set(state["features"].values()) == {"Disabled"}
+    assert state["services"]["LanmanServer"] == "manual"
+    assert "version" not in state["desktop"]
+    assert not state["scheduled_tasks"]
+    assert not state["groups"]["docker-users"]
+    assert not machine.file("C:\\work").exists()
+    assert not machine.file("C:\\ProgramData").exists()
+    assert not list(machine.file("C:\\Users\\ada").rglob("*.json"))
+
+
 @pytest.fixture(params=CASES, ids=lambda case: case["name"])
 def case(request: pytest.FixtureRequest) -> dict[str, Any]:
     found: dict[str, Any] = request.param

@@ -71,6 +71,7 @@ def slurp(machine: Machine, params: Params, check: bool) -> Result:
 
 def win_get_url(machine: Machine, params: Params, check: bool) -> Result:
     path = machine.path(params["dest"])
+    machine.note("win_get_url", params["url"])
     with machine.state() as state:
         text = state["urls"].get(params["url"])
     if text is None:

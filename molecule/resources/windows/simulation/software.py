@@ -55,6 +55,8 @@ def win_package(machine: Machine, params: Params, check: bool) -> Result:
         if there:
             return {"changed": False, "reboot_required": False}
         words = params["arguments"]
+        if not machine.path(params["path"]).is_file():
+            raise ModuleError(f"Cannot find path '{params['path']}' because it does not exist.")
         if check:
             return {"changed": True, "reboot_required": False}
         machine.note("win_package", params["path"], *(words or []))

@@ -76,14 +76,15 @@ def win_service(machine: Machine, params: Params, check: bool) -> Result:
 
 
 def win_reboot(machine: Machine, params: Params, check: bool) -> Result:
+    if check:
+        return {"changed": True, "rebooted": True, "elapsed": 0}
     with machine.state() as state:
-        if not check:
-            state["features"] = {
-                name: "Enabled" if value == "EnablePending" else value for name, value in state["features"].items()
-            }
-            state["reboot_pending"] = False
-            state["desktop"]["runs"] = False
-            state["logged_on"] = state["logged_on"] if state["logs_on_again"] else []
+        state["features"] = {
+            name: "Enabled" if value == "EnablePending" else value for name, value in state["features"].items()
+        }
+        state["reboot_pending"] = False
+        state["desktop"]["runs"] = False
+        state["logged_on"] = state["logged_on"] if state["logs_on_again"] else []
     machine.note("win_reboot")
     return {"changed": True, "rebooted": True, "elapsed": 42}
 
