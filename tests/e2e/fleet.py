@@ -164,6 +164,11 @@ def opens_what_was_found(report: Report) -> None:
     report.press(Keys.ENTER)
     assert remedy.is_displayed()
     assert remedy.text == "apt-mark hold '*nvidia*'\nreboot"
+    width = report.driver.execute_script("const page = document.documentElement; return [page.scrollWidth, page.clientWidth]")
+    assert width[0] <= width[1], f"what is opened is wider than the window: {width}"
+    # A page that loads itself again does not close what is read.
+    report.driver.refresh()
+    assert report.driver.find_element(By.CSS_SELECTOR, "#host-lab14 .finding pre").is_displayed()
     report.driver.get(f"{report.path.as_uri()}#host-lab52")
     assert (
         report.driver.execute_script("return document.querySelector('tr:target .name').textContent.trim()") == "lab52"

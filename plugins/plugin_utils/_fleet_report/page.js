@@ -38,6 +38,10 @@
   filter.form.addEventListener("submit", (event) => event.preventDefault());
   show();
 
+  const opened = () => rows.filter((row) => row.querySelector("details")?.open).map((row) => row.id).join(" ");
+  for (const id of recall("opened").split(" ").filter(Boolean)) get(id)?.querySelector("details")?.setAttribute("open", "");
+  body.addEventListener("toggle", () => remember("opened", opened()), true);
+
   open.addEventListener("click", () => {
     const all = open.getAttribute("aria-pressed") !== "true";
     open.setAttribute("aria-pressed", all);

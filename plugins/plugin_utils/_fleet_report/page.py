@@ -38,6 +38,7 @@ def render(report: Report, refresh: int = 0) -> str:
         severities=SEVERITIES,
         signs=_SIGNS,
         bars=_bars(report),
+        names=_names(report),
         policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; "
         "form-action 'none'",
         style=Markup(style),  # noqa: S704 - files of this package
@@ -100,6 +101,12 @@ def _least(host: Host) -> int | None:
 
 def _short(digest: str) -> str:
     return digest.rpartition("sha256:")[2][:12]
+
+
+def _names(report: Report) -> str:
+    """How much room the hosts' names take. A class of the page, whose code is the same whatever hosts say."""
+    longest = max((len(host["name"]) for host in report["hosts"]), default=0)
+    return "short" if longest <= 14 else "long" if longest <= 22 else "endless"
 
 
 def _bars(report: Report) -> list[tuple[str, float, float]]:
