@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -22,17 +23,30 @@ class Said(NamedTuple):
         return int(found.group(1))
 
 
+def command(name: str, *arguments: str) -> list[str]:
+    """What runs it; `name` is that of a file in playbooks/."""
+    return ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], f"playbooks/{name}.yml", *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "ANSIBLE_CONFIG": os.environ["MOLECULE_EPHEMERAL_DIRECTORY"] + "/ansible.cfg",
+        "ANSIBLE_FORCE_COLOR": "0",
+        "ANSIBLE_NOCOLOR": "1",
+    }
+
+
+def inventory_directory() -> Path:
+    return Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent
+
+
 def run_playbook(name: str, *arguments: str, ends: int = 0, timeout: float = 300) -> Said:
-    """See it end with that exit code, and return what it printed; `name` is that of a file in playbooks/."""
+    """See it end with that exit code, and return what it printed."""
     done = subprocess.run(
-        ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], f"playbooks/{name}.yml", *arguments],
+        command(name, *arguments),
         cwd=os.environ["MOLECULE_PROJECT_DIRECTORY"],
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": os.environ["MOLECULE_EPHEMERAL_DIRECTORY"] + "/ansible.cfg",
-            "ANSIBLE_FORCE_COLOR": "0",
-            "ANSIBLE_NOCOLOR": "1",
-        },
+        env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

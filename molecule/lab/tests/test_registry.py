@@ -12,19 +12,13 @@ import re
 import pytest
 from testinfra.host import Host
 
-REGISTRY = "gpulab-lab-registry"
 CONFIG = "/etc/gpulab/registry/pull"
 testinfra_hosts = ["ansible://gpulab-lab-1", "ansible://gpulab-lab-2"]
 
 
 @pytest.fixture(scope="module")
-def registry() -> Host:
-    return Host.get_host(f"ansible://{REGISTRY}", sudo=True)
-
-
-@pytest.fixture(scope="module")
 def repository(registry: Host) -> str:
-    return f"{registry.ansible.get_variables()['ansible_host']}:5000/standin"
+    return f"{registry.ansible.get_variables()['ansible_host']}:5000/versions"
 
 
 @pytest.fixture(scope="module")
