@@ -53,9 +53,10 @@ def test_package_hosts_are_not_named() -> None:
 
 
 def test_errors_are_not_ignored() -> None:
-    """A report on machines goes on to the next where one cannot be reached: that is what it reports."""
+    """What reports on machines, or looks after many, goes on where one cannot be reached: that is what it has to say."""
+    goes_on = re.compile(r"_report|^maintenance\.yml$")
     found = list(lines_with(r"^[\s-]*ignore_errors\s*:", is_yaml))
-    found += lines_with(r"^[\s-]*ignore_unreachable\s*:", lambda path: is_yaml(path) and "_report" not in path.name)
+    found += lines_with(r"^[\s-]*ignore_unreachable\s*:", lambda path: is_yaml(path) and not goes_on.search(path.name))
     assert not found, "use failed_when with the one error that is expected, or a rescue:\n" + "\n".join(found)
 
 
