@@ -53,7 +53,7 @@ def test_package_hosts_are_not_named() -> None:
 
 
 def test_errors_are_not_ignored() -> None:
-    """What reports on machines, or looks after many, goes on where one cannot be reached: that is what it has to say."""
+    """What reports on machines, or cares for many, goes on where one cannot be reached: that is what it has to say."""
     goes_on = re.compile(r"_report|^maintenance\.yml$")
     found = list(lines_with(r"^[\s-]*ignore_errors\s*:", is_yaml))
     found += lines_with(r"^[\s-]*ignore_unreachable\s*:", lambda path: is_yaml(path) and not goes_on.search(path.name))
