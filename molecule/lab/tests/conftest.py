@@ -11,6 +11,7 @@ import pytest
 from testinfra.host import Host
 
 REGISTRY = "gpulab-lab-registry"
+CURRENT = "keras:cpu"
 # Each workstation, and one of its notebooks.
 MACHINES = {"gpulab-lab-1": "keras", "gpulab-lab-2": "ada"}
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.gpulab.workstation.molecule.lab.tests.conftest import MACHINES, image_id, machine
+from ansible_collections.gpulab.workstation.molecule.lab.tests.conftest import CURRENT, MACHINES, image_id, machine
 from ansible_collections.gpulab.workstation.molecule.resources.notebook import Notebook
 from ansible_collections.gpulab.workstation.molecule.resources.playbook import run_playbook, words
 from testinfra.host import Host
 
-CURRENT = "keras:cpu"
 LOOK = "import importlib.util; print(importlib.util.find_spec('humanize') is not None)"
 every_machine = pytest.mark.parametrize("name", MACHINES)
 
