@@ -102,7 +102,7 @@ EXAMPLES = r"""
 
 - name: Reboot where the driver needs it, and nobody would notice
   ansible.builtin.reboot:
-  when: driver.reboot_required and driver.in_use | length == 0
+  when: driver.reboot_required and (driver.in_use + driver.reboot_obstacles) | length == 0
 """
 
 RETURN = r"""
@@ -229,6 +229,9 @@ driver:
       description: Those that are held.
       type: list
       elements: str
+    newer_version:
+      description: The newest version of an installed part that the archives have and the host has not, or V(null).
+      type: str
     loaded_version:
       description: The version of the loaded module, or V(null).
       type: str
@@ -270,6 +273,7 @@ driver:
     installed_flavour: proprietary
     packages: [libcuda1, libnvidia-ml1, nvidia-kernel-dkms, nvidia-smi]
     held: [libcuda1, libnvidia-ml1, nvidia-kernel-dkms, nvidia-smi]
+    newer_version: 550.200.02
     loaded_version: null
     loaded_flavour: null
     library_version: 550.163.01
@@ -318,6 +322,9 @@ in_use:
       description: The nodes that it holds. Empty for a container that has GPUs and holds none now.
       type: list
       elements: str
+    uses_driver:
+      description: Whether another driver would end its work. Not so for virtual machines, which have their own.
+      type: bool
     sentence:
       description: The same in words.
       type: str
@@ -326,6 +333,7 @@ in_use:
       command: python3
       container: 0123456789ab
       nodes: [/dev/nvidia0, /dev/nvidiactl]
+      uses_driver: true
       sentence: python3 (process 4711, container 0123456789ab) holds /dev/nvidia0, /dev/nvidiactl
 reboot_required:
   description: Whether the installed driver needs a reboot to come into use.
@@ -337,6 +345,12 @@ reboot_reasons:
   type: list
   elements: str
   sample: ["nouveau has the GPUs, and driver 550.163.01 is installed"]
+reboot_obstacles:
+  description: Why a reboot would end without a driver that loads.
+  returned: success
+  type: list
+  elements: str
+  sample: ["driver 550.163.01 has no module for 6.12.48+deb13-amd64, which would be booted"]
 """
 
 from ansible.module_utils.basic import AnsibleModule

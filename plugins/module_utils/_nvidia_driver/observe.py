@@ -42,10 +42,12 @@ class Host:
     smi_text: str = ""
     module_is_built: bool = False  # for the running kernel
     kernels_without_module: list[str] = dataclasses.field(default_factory=list)  # of those that could be booted
+    next_kernel: str | None = None  # the newest of them, which is booted unless somebody chooses another
     has_build_folder: bool = False  # the headers of the running kernel are there
     initramfs: bool = False
     dkms: list[str] = dataclasses.field(default_factory=list)
     runfile: str | None = None
+    screens: list[str] = dataclasses.field(default_factory=list)  # GPUs through which nouveau shows a desktop
     secure_boot: bool | None = None
     key: Key | None = None  # with Secure Boot
     key_enrolled: bool | None = None
@@ -99,6 +101,8 @@ def _hardware(system: System, host: Host) -> None:
     host.loaded = proc_driver.version(system.read("/proc/driver/nvidia/version") or "")
     loaded = proc_driver.modules(system.read("/proc/modules") or "")
     host.nouveau_is_loaded = "nouveau" in loaded or any(gpu.driver == "nouveau" for gpu in host.gpus)
+    if system.exists("/etc/systemd/system/display-manager.service"):
+        host.screens = [gpu.bus_id for gpu in host.gpus if gpu.driver == "nouveau" and _has_screen(system, gpu)]
     names = system.names("/sys/firmware/efi/efivars") or []
     value = next(
         (system.read_bytes(f"/sys/firmware/efi/efivars/{n}") for n in names if n.startswith("SecureBoot-")), None
@@ -107,12 +111,24 @@ def _hardware(system: System, host: Host) -> None:
     host.secure_boot = bool(value[-1]) if value and len(value) == 5 else None
 
 
+def _has_screen(system: System, gpu: PciGpu) -> bool:
+    drm = f"/sys/bus/pci/devices/{gpu.bus_id}/drm"
+    cards = [f"{drm}/{card}" for card in system.names(drm) or [] if card.startswith("card")]
+    connectors = [f"{card}/{name}/status" for card in cards for name in system.names(card) or [] if "-" in name]
+    return any((system.read(status) or "").strip() == "connected" for status in connectors)
+
+
 def _kernels(system: System, host: Host) -> None:
     host.has_build_folder = system.names(f"/lib/modules/{host.kernel}/build") is not None
     host.module_is_built = _has_module(system, host.kernel)
     host.initramfs = system.program("update-initramfs") is not None
     bootable = [name[len("vmlinuz-") :] for name in system.names("/boot") or [] if name.startswith("vmlinuz-")]
+    host.next_kernel = max(bootable, key=_by_number, default=None)
     host.kernels_without_module = [kernel for kernel in bootable if not _has_module(system, kernel)]
+
+
+def _by_number(kernel: str) -> list[tuple[int, str]]:
+    return [(int(number), words) for number, words in re.findall(r"(\d+)(\D*)", kernel, re.ASCII)]
 
 
 def _has_module(system: System, kernel: str) -> bool:

@@ -26,6 +26,8 @@ _DRIVER_NAME = re.compile(
     r"cuda-drivers.*|nvidia-open.*|(lib)?nvidia-(?!container|docker|fs).*|libcuda1|libnvcuvid1|xserver-.*-nvidia.*"
 )
 _GONE = ("not-installed", "config-files")
+# All other states are those of an installation that broke off, say when a module could not be built.
+_CONFIGURED = ("installed", "triggers-awaited", "triggers-pending")
 _IMAGE = re.compile(r"linux-image-([a-z][\w.+-]*)", re.ASCII)
 
 
@@ -36,6 +38,7 @@ class Package(t.NamedTuple):
     maintainer: str
     architecture: str
     held: bool
+    configured: bool = True
 
     @property
     def branch(self) -> int | None:
@@ -65,6 +68,27 @@ def upstream(version: str) -> str:
     return found[1] if found else version
 
 
+def branch_in(name: str, version: str) -> int | None:
+    """The branch of a package. Ubuntu's built modules have it in their names, and the kernel's version."""
+    found = re.match(r"linux-modules-nvidia-(\d{3})-", name, re.ASCII)
+    return int(found[1]) if found else branch_of(version)
+
+
+def newer(installed: t.Mapping[str, Package], available: t.Mapping[str, t.Sequence[str]]) -> str | None:
+    """The newest version of an installed part that apt has and the host has not, of any branch."""
+    found = [
+        upstream(version)
+        for package in of_driver(installed)
+        for version in available.get(package.name, [])
+        if branch_of(version) and _numbers(version) > _numbers(package.version)
+    ]
+    return max(found, key=_numbers, default=None)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", upstream(version))]
+
+
 def parse_status(text: str) -> dict[str, Package]:
     """/var/lib/dpkg/status: what is installed, by name. Of a foreign architecture's copy, only one is kept."""
     found: dict[str, Package] = {}
@@ -78,7 +102,9 @@ def parse_status(text: str) -> dict[str, Package]:
         source = fields.get("Source", name).split(" ")[0]
         given = (fields.get(field, "") for field in ("Version", "Maintainer", "Architecture"))
         version, maintainer, architecture = given
-        found[name] = Package(name, version, source, maintainer, architecture, status[0] == "hold")
+        found[name] = Package(
+            name, version, source, maintainer, architecture, status[0] == "hold", status[2] in _CONFIGURED
+        )
     return found
 
 

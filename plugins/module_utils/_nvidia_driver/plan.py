@@ -16,7 +16,7 @@ from .packages import Offer
 
 SUPPORTED = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
 ARCHITECTURES = ("amd64", "arm64")
-ACCEPTABLE = ("no_device", "container", "no_kernel_headers", "secure_boot")
+ACCEPTABLE = ("no_device", "container", "no_kernel_headers", "secure_boot", "desktop")
 # What Debian's releases have, for hosts whose sources do not show it yet. From then on, apt is asked.
 _DEBIAN = {
     "12": (
@@ -83,6 +83,7 @@ def make(host: Host, options: Options) -> tuple[Plan, list[Problem]]:
     offered = [offer for offer in offered if offer.server == (options.server and host.distribution == "ubuntu")]
     current = installed(host)
     problems += _others(host, options, current)
+    problems += _desktop(host, options, current)
     # Without packages for this distribution, what follows would only repeat that.
     if not any(problem.id in ("unsupported_distribution", "wsl", "jetson") for problem in problems):
         plan.offer, more = _choose(host, options, offered, current)
@@ -135,10 +136,22 @@ def reboot_reasons(host: Host) -> list[str]:
     return []
 
 
+def reboot_obstacles(host: Host) -> list[str]:
+    """Why a reboot would end without a driver. By then, nouveau is kept away."""
+    found = []
+    version = version_installed(host)
+    if version is not None and host.next_kernel in host.kernels_without_module:
+        found.append(f"driver {version} has no module for {host.next_kernel}, which would be booted")
+    if host.loaded is None and host.secure_boot and host.key_enrolled is not True and not _is_prebuilt(host):
+        found.append("Secure Boot refuses its module, whose key a person enrols during the reboot")
+    return found
+
+
 def is_loadable(host: Host) -> bool:
     """Whether the module can be loaded now, with nothing in its place."""
     free = host.loaded is None and not host.nouveau_is_loaded and host.module_is_built
-    if not free or installed(host) is None:
+    can_have = host.platform != "container" and any(gpu.driver != "vfio-pci" for gpu in host.gpus)
+    if not free or not can_have or installed(host) is None:
         return False
     return not host.secure_boot or host.key_enrolled is True or _is_prebuilt(host)
 
@@ -216,6 +229,18 @@ def _others(host: Host, options: Options, current: Offer | None) -> list[Problem
     return found
 
 
+def _desktop(host: Host, options: Options, current: Offer | None) -> list[Problem]:
+    if not host.screens or options.graphics or current:
+        return []
+    return [
+        Problem(
+            "desktop",
+            f"shows a desktop through nouveau on {', '.join(host.screens)}, and would have none with a driver "
+            "without its parts for screens. nvidia_driver_graphics: true installs those",
+        )
+    ]
+
+
 def _choose(
     host: Host, options: Options, offered: list[Offer], current: Offer | None
 ) -> tuple[Offer | None, list[Problem]]:
@@ -290,12 +315,12 @@ def _list(host: Host, options: Options, plan: Plan, current: Offer | None) -> No
         host.distribution, offer, host.kernel, names, host.available, options.graphics
     )
     plan.packages += [name for name in options.extra_packages if name not in plan.packages]
-    plan.missing = [name for name in plan.packages if name not in host.installed]
+    plan.missing = [name for name in plan.packages if name not in host.installed or not host.installed[name].configured]
     if options.upgrade:
         ours = {package.name for package in packages.of_driver(host.installed)}
         for name in sorted(ours | set(plan.packages)):
             of_branch = [
-                version for version in host.available.get(name, []) if packages.branch_of(version) == offer.branch
+                version for version in host.available.get(name, []) if packages.branch_in(name, version) == offer.branch
             ]
             if name in host.installed and of_branch and of_branch[0] != host.installed[name].version:
                 plan.upgrades.append(name)

@@ -53,9 +53,10 @@ def of(host: Host, options: Options) -> dict[str, t.Any]:
             "certificate": host.key.certificate if host.key else None,
             "enrolled": host.key_enrolled,
         },
-        "in_use": [dict(user._asdict(), sentence=user.sentence) for user in host.users],
+        "in_use": [dict(user._asdict(), uses_driver=user.uses_driver, sentence=user.sentence) for user in host.users],
         "reboot_required": bool(reasons),
         "reboot_reasons": reasons,
+        "reboot_obstacles": plan.reboot_obstacles(host),
     }
 
 
@@ -66,6 +67,7 @@ def _driver(host: Host) -> dict[str, t.Any]:
         "installed_version": plan.version_installed(host),
         "installed_branch": current.branch if current else None,
         "installed_flavour": current.flavour if current else None,
+        "newer_version": packages.newer(host.installed, host.available),
         "packages": [package.name for package in ours],
         "held": [package.name for package in ours if package.held],
         "loaded_version": host.loaded.version if host.loaded else None,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who uses the GPUs: processes that hold a device node, and containers that were given one.
+"""Who uses the GPUs: processes that hold a device node, virtual machines, and containers that were given one.
 
 A container counts although it computes nothing right now: its libraries are those of the driver that it was started
 with.
@@ -19,7 +19,7 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._procfs import 
 
 # These belong to the driver and hold the devices as long as it is loaded. /proc/PID/comm has 15 characters.
 _DRIVERS_OWN = ("nvidia-persiste", "nvidia-powerd", "nv-fabricmanage", "nvidia-gridd", "nvidia-modprobe")
-_NODE = re.compile(r"/dev/(nvidia(\d+|ctl|-uvm|-uvm-tools|-modeset)|nvidia-caps/\S+)", re.ASCII)
+_NODE = re.compile(r"/dev/(nvidia(\d+|ctl|-uvm|-uvm-tools|-modeset)|nvidia-caps/\S+|vfio/\d+)", re.ASCII)
 _GPU = re.compile(r"nvidia\d+", re.ASCII)
 # What the toolkit mounts into a container; none of it is a mount on the host itself.
 _MOUNT = re.compile(r" (/dev/nvidia\S*|\S*/libnvidia-ml\.so\S*|\S*/libcuda\.so\S*) ", re.ASCII)
@@ -31,6 +31,11 @@ class User(t.NamedTuple):
     command: str
     container: str | None  # the first 12 characters of its id
     nodes: list[str]  # those that it holds open
+
+    @property
+    def uses_driver(self) -> bool:
+        """Whether another driver would end its work. A virtual machine has its own, and only a reboot ends that."""
+        return not self.nodes or not all(node.startswith("/dev/vfio/") for node in self.nodes)
 
     @property
     def sentence(self) -> str:

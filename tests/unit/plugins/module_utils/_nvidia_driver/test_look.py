@@ -63,6 +63,15 @@ def test_processes_that_hold_a_gpu(root: Path) -> None:
     assert user.sentence == "python3 (process 4711) holds /dev/nvidia-uvm, /dev/nvidia0"
 
 
+def test_a_virtual_machine_has_a_driver_of_its_own(root: Path) -> None:
+    process(root, 300, "qemu-system-x86", ("/dev/vfio/vfio", "/dev/vfio/12"))
+    (user,) = usage.users(System(str(root)))
+    assert user.sentence == "qemu-system-x86 (process 300) holds /dev/vfio/12"
+    assert not user.uses_driver
+    assert user._replace(nodes=["/dev/nvidia0", "/dev/vfio/12"]).uses_driver
+    assert user._replace(nodes=[]).uses_driver
+
+
 def test_containers_with_gpus_count_once_even_if_idle(root: Path) -> None:
     for pid in (100, 101):
         process(root, pid, "sh", container=CONTAINER)
@@ -85,6 +94,26 @@ def test_status_of_dpkg() -> None:
     assert set(found) == {"dpkg", "nvidia-kernel-dkms"}
     assert found["nvidia-kernel-dkms"].held
     assert [package.name for package in packages.of_driver(found)] == ["nvidia-kernel-dkms"]
+
+
+@pytest.mark.parametrize(
+    ("state", "configured"), [("installed", True), ("half-configured", False), ("unpacked", False)]
+)
+def test_an_installation_that_broke_off(state: str, configured: bool) -> None:
+    found = packages.parse_status(STATUS.replace("hold ok installed", f"hold ok {state}"))
+    assert found["nvidia-kernel-dkms"].configured is configured
+
+
+def test_a_newer_driver() -> None:
+    installed = packages.parse_status(STATUS)
+    for versions, newer in (
+        (["550.163.01-2", "550.90.07-1"], None),
+        (["550.163.01-3"], None),
+        (["550.200.2-1", "550.163.01-2"], "550.200.2"),
+        (["560.1-1", "550.163.01-2"], "560.1"),
+        ([], None),
+    ):
+        assert packages.newer(installed, {"nvidia-kernel-dkms": versions}) == newer, versions
 
 
 def test_backports_are_for_those_who_name_them() -> None:
@@ -148,13 +177,35 @@ def test_a_whole_host(root: Path) -> None:
     files.write(root / "var/lib/dpkg/status", STATUS)
     files.write(root / f"lib/modules/{machine.kernel}/modules.dep", "updates/dkms/nvidia-current.ko.xz:\n")
     files.write(root / "var/lib/dkms/mok.pub", "")
-    for kernel in (machine.kernel, "7.0.1-amd64"):
+    for kernel in (machine.kernel, "7.0.1-amd64", "7.0.12-amd64", "7.0.9-amd64"):
         files.write(root / f"boot/vmlinuz-{kernel}", "")
     programs.replayer(root / "usr/bin/mokutil", [Reply("--test-key *", "mok.pub is not enrolled\n")])
     host = observe.look(System(str(root)))
     assert (host.distribution, host.version, host.architecture) == ("debian", "13", "amd64")
     assert host.kernel == machine.kernel
     assert host.module_is_built
-    assert host.kernels_without_module == ["7.0.1-amd64"]
+    assert sorted(host.kernels_without_module) == ["7.0.1-amd64", "7.0.12-amd64", "7.0.9-amd64"]
+    assert host.next_kernel == "7.0.12-amd64"
     assert host.driver_works
     assert (host.secure_boot, host.key_enrolled, host.key_lacks) == (True, False, ["dkms"])
+
+
+@pytest.mark.parametrize(
+    ("driver", "status", "manager", "expected"),
+    [
+        ("nouveau", "connected", True, ["0000:3b:00.0"]),
+        ("nouveau", "disconnected", True, []),
+        ("nouveau", "connected", False, []),
+        ("nvidia", "connected", True, []),
+    ],
+)
+def test_a_desktop_on_nouveau(root: Path, driver: str, status: str, manager: bool, expected: list[str]) -> None:
+    files.build(root, Machine(gpus=t4(1), driver=None))
+    device = root / "sys/bus/pci/devices/0000:3b:00.0"
+    (device / "driver").unlink(missing_ok=True)
+    files.link(device / "driver", f"../../../../bus/pci/drivers/{driver}")
+    files.write(device / "drm/card0/card0-DP-1/status", status + "\n")
+    files.write(device / "drm/card0/dev", "226:0\n")
+    if manager:
+        files.write(root / "etc/systemd/system/display-manager.service", "")
+    assert observe.look(System(str(root))).screens == expected

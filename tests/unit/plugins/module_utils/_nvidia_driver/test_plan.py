@@ -178,6 +178,7 @@ def test_desktop_branches_are_not_taken_for_servers() -> None:
         ({"kernel": "6.1.0-old"}, "no_kernel_headers"),
         ({"available": {}}, "branch_not_offered"),
         ({"secure_boot": True, "key": secure_boot.key("debian", "")}, "secure_boot"),
+        ({"screens": ["0000:3b:00.0"]}, "desktop"),
         (
             {"installed": {"nvidia-driver-cuda": package("nvidia-driver-cuda", "580.1-1", "x <cudatools@nvidia.com>")}},
             "foreign_packages",
@@ -258,6 +259,51 @@ def test_reboot(more: dict[str, t.Any], words: str | None) -> None:
     assert bool(reasons) is (words is not None)
     assert words is None or words in reasons[0]
     assert plan.is_loadable(host) is (more == {"module_is_built": True})
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"next_kernel": KERNEL}, None),
+        ({"next_kernel": None}, None),
+        ({"next_kernel": KERNEL, "kernels_without_module": ["6.1.0-old"]}, None),
+        ({"next_kernel": KERNEL, "kernels_without_module": [KERNEL]}, f"no module for {KERNEL}, which would be booted"),
+        ({"secure_boot": True}, "whose key a person enrols"),
+        ({"secure_boot": True, "key_enrolled": True}, None),
+        ({"secure_boot": True, "loaded": proc_driver.Version("535.1", "proprietary")}, None),
+    ],
+)
+def test_no_reboot_that_ends_without_a_driver(more: dict[str, t.Any], words: str | None) -> None:
+    obstacles = plan.reboot_obstacles(debian(T4, installed=[package("nvidia-kernel-dkms")], **more))
+    assert len(obstacles) == (words is not None), obstacles
+    assert words is None or words in obstacles[0]
+
+
+@pytest.mark.parametrize("more", [{"gpus": []}, {"gpus": [gpu(T4, driver="vfio-pci")]}, {"platform": "container"}])
+def test_nothing_is_loaded_without_a_gpu_of_its_own(more: dict[str, t.Any]) -> None:
+    host = debian(installed=[package("nvidia-kernel-dkms")], module_is_built=True, **{"gpus": [gpu(T4)], **more})
+    assert not plan.is_loadable(host)
+
+
+def test_a_desktop_with_what_it_needs() -> None:
+    assert ids(debian(T4, screens=["0000:3b:00.0"]), graphics=True) == []
+
+
+def test_a_package_that_could_not_be_configured_is_missing() -> None:
+    broken = package("nvidia-kernel-dkms")._replace(configured=False)
+    made, _problems = plan.make(debian(T4, installed=[broken, package("nvidia-smi"), package("libcuda1")]), Options())
+    assert "nvidia-kernel-dkms" in made.missing
+    assert "nvidia-smi" not in made.missing
+
+
+def test_an_upgrade_on_ubuntu_takes_the_built_modules_along() -> None:
+    names = (f"linux-modules-nvidia-580-server-open-{NOBLE_KERNEL}", "linux-modules-nvidia-580-server-open-generic")
+    modules = {
+        name: Package(name, "6.8.0-88.80", "linux-restricted-modules", "Ubuntu", "amd64", False)
+        for name in (*names, "linux-image-generic")
+    }
+    made, _problems = plan.make(ubuntu(T4, installed=modules.values()), Options(upgrade=True))
+    assert set(made.upgrades) == set(names)
 
 
 def test_nothing_installed_needs_no_reboot() -> None:
