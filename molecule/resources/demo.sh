@@ -49,6 +49,7 @@ PYTHON
 }
 
 up() {
+    ended=0
     case ${1:-} in
     '') if [ -f "$gpus" ]; then steps=5; fi ;;
     simulated) steps=5 ;;
@@ -88,7 +89,7 @@ print(json.load(direct.open(sys.argv[1], timeout=20))["version"])' "http://127.0
 
     if [ "$steps" = 5 ]; then
         step "Look at the simulated GPUs: ansible-playbook -i ${inventory#"$PWD"/} playbooks/gpu_report.yml"
-        report ""
+        report "" || ended=$?
     fi
 
     cat <<TEXT
@@ -104,6 +105,7 @@ Where to look next:
     make demo-down        remove all of it
 TEXT
     if [ "$steps" = 5 ]; then what_to_break; fi
+    return "$ended"
 }
 
 what_to_break() {
