@@ -45,8 +45,8 @@ options:
     required: true
   arguments:
     description:
-      - More arguments for C(ansible-playbook), such as V(--become-password-file=FILE) or V(--extra-vars=@FILE). They win
-        over those of this run.
+      - More arguments for C(ansible-playbook), such as V(--become-password-file=FILE) or V(--extra-vars=@FILE). They
+        win over those of this run.
     type: list
     elements: str
     default: []

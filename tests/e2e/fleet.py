@@ -164,7 +164,8 @@ def opens_what_was_found(report: Report) -> None:
     report.press(Keys.ENTER)
     assert remedy.is_displayed()
     assert remedy.text == "apt-mark hold '*nvidia*'\nreboot"
-    width = report.driver.execute_script("const page = document.documentElement; return [page.scrollWidth, page.clientWidth]")
+    script = "const page = document.documentElement; return [page.scrollWidth, page.clientWidth]"
+    width = report.driver.execute_script(script)
     assert width[0] <= width[1], f"what is opened is wider than the window: {width}"
     # A page that loads itself again does not close what is read.
     report.driver.refresh()

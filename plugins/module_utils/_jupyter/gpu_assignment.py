@@ -86,7 +86,7 @@ def conflicts(instances: list[Settings], devices: list[Device]) -> list[str]:
 def assign(
     instances: list[Settings],
     devices: list[Device],
-    recorded: dict[str, tuple[str, ...]],
+    recorded: t.Mapping[str, tuple[str, ...]],
     known: frozenset[str] = frozenset(),
 ) -> dict[str, tuple[str, ...]]:
     """The GPUs of each instance.

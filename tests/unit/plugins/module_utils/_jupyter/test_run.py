@@ -232,7 +232,9 @@ def test_does_not_wake_an_engine_that_somebody_stopped(
     unit.await_line("STATUS=Waiting for Docker Engine")
     time.sleep(0.2)
     assert not docker.calls
-    docker.unit.write_text("ActiveState=active\n")
+    # In one step: systemctl never prints half of it.
+    (docker.directory / "unit.new").write_text("ActiveState=active\n")
+    (docker.directory / "unit.new").replace(docker.unit)
     unit.await_line("READY=1")
 
 
