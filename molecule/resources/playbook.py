@@ -23,9 +23,10 @@ class Said(NamedTuple):
         return int(found.group(1))
 
 
-def command(name: str, *arguments: str) -> list[str]:
-    """What runs it; `name` is that of a file in playbooks/."""
-    return ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], f"playbooks/{name}.yml", *arguments]
+def command(name: str | Path, *arguments: str) -> list[str]:
+    """What runs it; `name` is that of a file in playbooks/, or the path of another one."""
+    path = name if isinstance(name, Path) else Path("playbooks", f"{name}.yml")
+    return ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], str(path), *arguments]
 
 
 def environment() -> dict[str, str]:
@@ -41,8 +42,8 @@ def inventory_directory() -> Path:
     return Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent
 
 
-def run_playbook(name: str, *arguments: str, ends: int = 0, timeout: float = 300) -> Said:
-    """See it end with that exit code, and return what it printed."""
+def start_playbook(name: str | Path, *arguments: str, timeout: float = 300) -> Said:
+    """Run it, however it ends."""
     done = subprocess.run(
         command(name, *arguments),
         cwd=os.environ["MOLECULE_PROJECT_DIRECTORY"],
@@ -54,9 +55,14 @@ def run_playbook(name: str, *arguments: str, ends: int = 0, timeout: float = 300
         timeout=timeout,
         check=False,
     )
-    text = done.stdout
-    assert done.returncode == ends, f"playbooks/{name}.yml ended with {done.returncode} and not {ends}:\n{text[-6000:]}"
-    return Said(done.returncode, text)
+    return Said(done.returncode, done.stdout)
+
+
+def run_playbook(name: str | Path, *arguments: str, ends: int = 0, timeout: float = 300) -> Said:
+    """See it end with that exit code, and return what it printed."""
+    said = start_playbook(name, *arguments, timeout=timeout)
+    assert said.code == ends, f"{name} ended with {said.code} and not {ends}:\n{said.text[-6000:]}"
+    return said
 
 
 def words(text: str) -> str:

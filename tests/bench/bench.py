@@ -54,11 +54,11 @@ class Row(NamedTuple):
     met: bool | None = None
 
 
-def testbed(playbook: str) -> None:
+def run_testbed(playbook: str, names: Sequence[str] = (MACHINE,), state: Path = STATE) -> None:
     extra = {
-        "testbed_machines": [{"name": MACHINE}],
-        "testbed_inventory": str(STATE / "inventory.yml"),
-        "testbed_state": str(STATE),
+        "testbed_machines": [{"name": name} for name in names],
+        "testbed_inventory": str(state / "inventory.yml"),
+        "testbed_state": str(state),
     }
     quiet(["ansible-playbook", str(RESOURCES / playbook), "-e", json.dumps(extra)])
 
@@ -88,8 +88,8 @@ def timed(label: str, command: Sequence[str], script: Path | None = None) -> flo
 
 
 def fresh() -> None:
-    testbed("destroy.yml")
-    testbed("create.yml")
+    run_testbed("destroy.yml")
+    run_testbed("create.yml")
 
 
 def seconds_in_role(role: str, output: str) -> float:
@@ -274,7 +274,7 @@ def main() -> None:
     try:
         text = PARTS[part]()
     finally:
-        testbed("destroy.yml")
+        run_testbed("destroy.yml")
     write(part, text)
     print(text)
 

@@ -23,10 +23,10 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "collections"))
 
 from ansible_collections.gpulab.workstation.tests.bench.bench import (  # noqa: E402
-    RESOURCES,
     Row,
     provenance,
     quiet,
+    run_testbed,
     seconds_in_role,
     table,
     write,
@@ -49,15 +49,6 @@ class Cost(NamedTuple):
     cpu: float
 
 
-def testbed(playbook: str, names: Sequence[str]) -> None:
-    extra = {
-        "testbed_machines": [{"name": name} for name in names],
-        "testbed_inventory": str(INVENTORY),
-        "testbed_state": str(STATE),
-    }
-    quiet(["ansible-playbook", str(RESOURCES / playbook), "-e", json.dumps(extra)])
-
-
 def cost(label: str, command: Sequence[str]) -> Cost:
     """Seconds by the clock, and of this computer's processors for Ansible itself with its SSH clients."""
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
@@ -72,8 +63,8 @@ def measure_sizes() -> list[Row]:
     cold: dict[int, Cost] = {}
     again: dict[int, Cost] = {}
     for size in SIZES:
-        testbed("destroy.yml", MACHINES)
-        testbed("create.yml", MACHINES[:size])
+        run_testbed("destroy.yml", MACHINES, STATE)
+        run_testbed("create.yml", MACHINES[:size], STATE)
         cold[size] = cost(f"role docker, cold, {size} machines", DOCKER_PLAY)
         # What connections and caches cost once is not part of it.
         again[size] = min(cost(f"role docker, nothing to do, {size} machines", DOCKER_PLAY) for _round in range(3))
@@ -102,8 +93,8 @@ def received(machine: str) -> int:
 
 def measure_distribution() -> list[Row]:
     """On the machines of the last measurement, three of which are left."""
-    testbed("destroy.yml", MACHINES)
-    testbed("create.yml", MACHINES[:3])
+    run_testbed("destroy.yml", MACHINES, STATE)
+    run_testbed("create.yml", MACHINES[:3], STATE)
     STATE.joinpath("lab.yml").write_text(json.dumps({"registry": {"hosts": {BUILDER: {}}}}))
     quiet([*LAB, "--tags", "docker,lab_registry"])
 
@@ -136,7 +127,7 @@ def main() -> None:
     try:
         rows = measure_sizes() + measure_distribution()
     finally:
-        testbed("destroy.yml", MACHINES)
+        run_testbed("destroy.yml", MACHINES, STATE)
     text = f"""## A lab
 
 {provenance("make bench-fleet")}

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible_collections.gpulab.workstation.molecule.resources.playbook import run_playbook
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 # As molecule/resources/gpu numbers them.
@@ -23,26 +22,7 @@ def report() -> Report:
     """Run playbooks/gpu_report.yml, see it end as expected, and return what it printed."""
 
     def report(*more: str, hosts: str, ends: int = 0) -> str:
-        done = subprocess.run(
-            [
-                *("ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "playbooks/gpu_report.yml"),
-                *("-e", f"@{RESOURCES / 'vars/simulated_gpus.yml'}", "--limit", f"{hosts},localhost", *more),
-            ],
-            cwd=os.environ["MOLECULE_PROJECT_DIRECTORY"],
-            env={
-                **os.environ,
-                "ANSIBLE_CONFIG": os.environ["MOLECULE_EPHEMERAL_DIRECTORY"] + "/ansible.cfg",
-                "ANSIBLE_FORCE_COLOR": "0",
-                "ANSIBLE_NOCOLOR": "1",
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        said = done.stdout + done.stderr
-        assert done.returncode == ends, f"the report ended with {done.returncode} and not {ends}:\n{said[-6000:]}"
-        return said
+        simulated = ("-e", f"@{RESOURCES / 'vars/simulated_gpus.yml'}", "--limit", f"{hosts},localhost")
+        return run_playbook("gpu_report", *simulated, *more, ends=ends, timeout=120).text
 
     return report

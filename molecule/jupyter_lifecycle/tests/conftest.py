@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.gpulab.workstation.molecule.resources.playbook import start_playbook, words
 
 PLAYBOOK = Path(__file__).parents[1] / "role.yml"
 Play = Callable[..., str]
@@ -24,24 +23,9 @@ def play() -> Play:
 
     def play(role: str, machine: str, succeeds: bool = True, entry: str = "main", **variables: Any) -> str:
         given = json.dumps({"role": role, "entry": entry, "machine": machine, **variables})
-        done = subprocess.run(
-            ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], PLAYBOOK, "-e", given],
-            cwd=os.environ["MOLECULE_PROJECT_DIRECTORY"],
-            env={
-                **os.environ,
-                "ANSIBLE_CONFIG": os.environ["MOLECULE_EPHEMERAL_DIRECTORY"] + "/ansible.cfg",
-                "ANSIBLE_FORCE_COLOR": "0",
-                "ANSIBLE_NOCOLOR": "1",
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        said = done.stdout + done.stderr
-        assert (done.returncode == 0) is succeeds, f"ansible-playbook ended with {done.returncode}:\n{said[-6000:]}"
+        said = start_playbook(PLAYBOOK, "-e", given, timeout=600)
+        assert (said.code == 0) is succeeds, f"ansible-playbook ended with {said.code}:\n{said.text[-6000:]}"
         # Lines are wrapped for people.
-        return " ".join(said.split())
+        return words(said.text).strip()
 
     return play
