@@ -43,6 +43,12 @@ options:
       - Whether several instances may name the same GPU.
     type: bool
     default: false
+  remove_unlisted:
+    description:
+      - Whether instances that are on the host and not among O(instances) are about to be removed.
+      - Their GPUs then count as free for those that leave it open which they get.
+    type: bool
+    default: false
 seealso:
   - module: gpulab.workstation.jupyter_info
 author:
@@ -139,6 +145,7 @@ def main() -> None:
             "allow_plain_http": {"type": "bool", "default": False},
             "allow_docker_users": {"type": "bool", "default": False},
             "share_gpus": {"type": "bool", "default": False},
+            "remove_unlisted": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
