@@ -153,19 +153,24 @@ def _host(
         host["reasons"] = [_reason("unreachable", why or "It was lost while it was looked at.")]
     else:
         host["reachable"] = True
-        host["reasons"] = _look(host, answer, low_disk)
+        host["reasons"] = _look(host, answer, low_disk, _wants_engine(host, groups))
     host["reasons"].sort(key=lambda reason: SEVERITIES.index(reason["severity"]))
     host["severity"] = host["reasons"][0]["severity"] if host["reasons"] else "fine"
     host["summary"] = host["reasons"][0]["text"] if host["reasons"] else "Nothing to do."
     return host
 
 
-def _look(host: Host, answer: Answer, low_disk: int) -> list[Reason]:
+def _wants_engine(host: Host, groups: t.Mapping[str, t.Sequence[str]]) -> bool:
+    """A registry that another machine builds for only serves files (playbooks/lab.yml)."""
+    return host["groups"] != ["registry"] or not groups.get("builder")
+
+
+def _look(host: Host, answer: Answer, low_disk: int, wants_engine: bool) -> list[Reason]:
     reach = answer.get("reach")
     if isinstance(reach, t.Mapping) and reach.get("failed"):
         return [_reason("attention", f"It was reached, and cannot be looked at: {text(reach.get('msg'))}")]
     readers: dict[str, t.Callable[[t.Any], list[Reason]]] = {
-        "engine": lambda seen: _engine(host, seen),
+        "engine": lambda seen: _engine(host, seen, wants_engine),
         "configuration": lambda seen: _configuration(host, seen),
         "gpus": lambda seen: _gpus(host, seen, answer.get("expected_gpus")),
         "registry": lambda seen: _registry(host, seen),
@@ -178,13 +183,16 @@ def _look(host: Host, answer: Answer, low_disk: int) -> list[Reason]:
         seen = answer.get(probe)
         if not seen or (isinstance(seen, t.Mapping) and seen.get("skipped")):
             continue
+        if probe == "gpus" and not wants_engine:
+            # Nothing of the lab's uses them there.
+            continue
         try:
             if probe != "registry" and (seen.get("failed") or _was_lost(seen)):
                 why = text(seen.get("msg") or seen.get("stderr"))
                 reasons.append(_reason("attention", f"The look at {_PROBES[probe]} failed: {why}"))
             else:
                 reasons += read(seen)
-        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             what = _PROBES.get(probe, probe)
             reasons.append(_reason("attention", f"What it says of {what} is not understood: {text(error)}"))
     reasons += [_reason("pending", sentence) for sentence in host["pending"]]
@@ -251,18 +259,21 @@ def _finding(finding: Answer) -> Finding:
     }
 
 
-def _engine(host: Host, seen: Answer) -> list[Reason]:
+def _engine(host: Host, seen: Answer, is_wanted: bool) -> list[Reason]:
     # An engine that is down says neither its version nor whether it is outdated.
     engine = seen["engine"]
     answers = bool(engine["answers"])
-    host["engine"] = Engine(
-        answers=answers, version=text(engine.get("version")), problem="" if answers else text(engine.get("problem"))
-    )
+    if answers or is_wanted:
+        host["engine"] = Engine(
+            answers=answers,
+            version=text(engine.get("version")),
+            problem="" if answers else text(engine.get("problem")),
+        )
     if seen["files"].get("/run/reboot-required", {}).get("exists"):
         host["pending"].append("It is to be restarted: packages that were upgraded ask for it.")
     if engine.get("outdated"):
         host["pending"].append("Docker Engine was upgraded, and is still the old one until it is restarted.")
-    if answers:
+    if answers or not is_wanted:
         return []
     if not engine["running"] and not seen["packages"] and not seen["snap"] and not seen["unpackaged"]:
         return [_reason("attention", "It has no Docker Engine. site.yml installs it.")]
@@ -317,10 +328,12 @@ def _image(host: Host, seen: Answer, answer: Answer) -> list[Reason]:
 def _notebooks(host: Host, seen: Answer) -> list[Reason]:
     reasons = []
     for one in _listed(seen["instances"]):
+        health = text(one["health"])
+        is_open = health == "healthy" and not one["refuses_wrong_token"]
         notebook: Notebook = {
             "name": text(one["name"]),
             "url": text(one["url"]),
-            "health": text(one["health"]),
+            "health": "lets strangers in (it takes a wrong token)" if is_open else health,
             "version": text(one["version"]),
             "busy": _texts(one["busy"]),
             "pending": text(one["pending"]),

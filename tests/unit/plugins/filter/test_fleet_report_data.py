@@ -110,6 +110,18 @@ CASES: dict[str, tuple[t.Any, t.Any, str, str]] = {
     "a healthy notebook": (well(notebooks=notebook()), None, "fine", "Nothing"),
     "a sick notebook": (well(notebooks=notebook(health="no answer")), None, "attention", "Notebook keras: no answer"),
     "a notebook that was switched off": (well(notebooks=notebook(health="off")), None, "fine", "Nothing"),
+    "a notebook that lets everybody in": (
+        well(notebooks=notebook(refuses_wrong_token=False)),
+        None,
+        "attention",
+        "Notebook keras: lets strangers in",
+    ),
+    "a notebook that does not answer anybody": (
+        well(notebooks=notebook(health="no answer", refuses_wrong_token=False)),
+        None,
+        "attention",
+        "Notebook keras: no answer",
+    ),
     "a notebook given up": (well(notebooks=notebook(failed="it did not start")), None, "attention", "did not start"),
     "a notebook that waits": (well(notebooks=notebook(pending="It waits.")), None, "pending", "It waits."),
     "no backup": (
@@ -193,6 +205,46 @@ def test_words_are_cleaned_and_cut() -> None:
     summary = judge(well(registry={"status": 500, "msg": said}))["summary"]
     assert "\ufffd[2J\ufffdtxt.exe\ufffdxx" in summary
     assert len(summary) < 2200
+
+
+def test_open_notebook_is_healthy_nowhere() -> None:
+    answers = {"lab01": well(notebooks=notebook(refuses_wrong_token=False))}
+    report = fleet_report_data(answers, asked=answers, made_at=0)
+    assert report["hosts"][0]["notebooks"][0]["health"].startswith("lets strangers in")
+    assert "0 of 1 healthy" in fleet_report(report, "html")
+    assert 'gpulab_notebook_healthy{host="lab01",notebook="keras"} 0' in fleet_report(report, "prometheus")
+
+
+NO_ENGINE = {**lab._engine(50), "packages": {}, "engine": {"running": False, "answers": False}}
+
+
+@pytest.mark.parametrize(
+    ("groups", "severity"),
+    [
+        ({"registry": ["lab01"], "builder": ["lab02"]}, "fine"),
+        # Then it builds itself.
+        ({"registry": ["lab01"]}, "attention"),
+        ({"registry": ["lab01"], "builder": []}, "attention"),
+        ({"registry": ["lab01"], "builder": ["lab02"], "workstations": ["lab01"]}, "attention"),
+        ({"registry": ["lab01"], "builder": ["lab01"]}, "attention"),
+    ],
+)
+def test_a_registry_that_only_serves_needs_no_engine(groups: dict[str, list[str]], severity: str) -> None:
+    answers = {"lab01": {"reach": {"ping": "pong"}, "registry": {"status": 401}, "engine": NO_ENGINE}}
+    host = fleet_report_data(answers, asked=answers, groups=groups, made_at=0)["hosts"][0]
+    assert (host["severity"], host["engine"] is None) == (severity, severity == "fine"), host["reasons"]
+
+
+def test_gpus_of_a_registry_that_only_serves_are_nobodys() -> None:
+    answers = {"lab01": well(gpus=lab._gpus(14, "T4", 2), engine=NO_ENGINE, image={}, registry={"status": 401})}
+    groups = {"registry": ["lab01"], "builder": ["lab02"]}
+    host = fleet_report_data(answers, asked=answers, groups=groups, made_at=0)["hosts"][0]
+    assert (host["severity"], host["gpus"]) == ("fine", None), host["reasons"]
+
+
+def test_a_deep_answer_is_one_that_is_not_understood() -> None:
+    host = judge(well(image={"stdout_lines": ["[" * 200_000]}))
+    assert "its image is not understood" in host["summary"]
 
 
 anything = some.recursive(
