@@ -40,7 +40,14 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        result: dict[str, t.Any] = {**super().run(tmp, task_vars), "changed": False}
+        try:
+            return {**result, **self._check_run()}
+        except Exception as error:  # What was seen of the machines is worth a report without this.
+            problem = " ".join(str(error).split())[:_LONGEST_PROBLEM] or type(error).__name__
+            return {**result, "status": "failed", "problem": problem, "seconds": 0.0, "hosts": {}}
+
+    def _check_run(self) -> dict[str, t.Any]:
         _spec, asked = self.validate_argument_spec(
             {
                 "playbook": {"type": "path", "required": True},
@@ -73,7 +80,7 @@ class ActionModule(ActionBase):
                 Path(directory),
             )
             command += [*asked["arguments"], asked["playbook"]]
-            return {**result, "changed": False, **check_run(command, environment, asked["timeout"])}
+            return check_run(command, environment, asked["timeout"])
 
 
 def same_options(

@@ -38,7 +38,7 @@ options:
     description: The result of M(gpulab.workstation.playbook_check_info), or V(null).
     type: dict
   made_at:
-    description: When the report is made, in seconds since 1970.
+    description: When the first host was looked at, in seconds since 1970.
     type: int
     required: true
   command:

@@ -15,8 +15,8 @@ description:
   - It runs with this run's Ansible, environment and, where O(config) names it, configuration; also with what this run
     was given as passwords, C(--extra-vars), and options of the connection. It asks for nothing, because nobody may be
     there.
-  - A playbook that fails, or takes too long, does not fail the task. RV(status) and RV(problem) say so, and
-    RV(hosts) has what was seen until then.
+  - A playbook that fails, takes too long, or cannot be started does not fail the task. RV(status) and RV(problem) say
+    so, and RV(hosts) has what was seen until then.
   - Of what the tasks return, only the names of tasks, and what M(ansible.builtin.debug) and failed tasks say, are
     kept.
 extends_documentation_fragment:

@@ -153,7 +153,9 @@ def _host(
         host["reasons"] = [_reason("unreachable", why or "It was lost while it was looked at.")]
     else:
         host["reachable"] = True
-        host["reasons"] = _look(host, answer, low_disk, _wants_engine(host, groups))
+        host["reasons"] = _look(host, answer, low_disk, _wants_engine(host, groups), bool(drift))
+        if "windows" in host["groups"] and host["drift"]["status"] in ("not_asked", "unknown", "unfinished"):
+            host["reasons"].append(_reason("pending", "Only that it answers was seen: its notebook was not looked at."))
     host["reasons"].sort(key=lambda reason: SEVERITIES.index(reason["severity"]))
     host["severity"] = host["reasons"][0]["severity"] if host["reasons"] else "fine"
     host["summary"] = host["reasons"][0]["text"] if host["reasons"] else "Nothing to do."
@@ -165,7 +167,7 @@ def _wants_engine(host: Host, groups: t.Mapping[str, t.Sequence[str]]) -> bool:
     return host["groups"] != ["registry"] or not groups.get("builder")
 
 
-def _look(host: Host, answer: Answer, low_disk: int, wants_engine: bool) -> list[Reason]:
+def _look(host: Host, answer: Answer, low_disk: int, wants_engine: bool, checked: bool) -> list[Reason]:
     reach = answer.get("reach")
     if isinstance(reach, t.Mapping) and reach.get("failed"):
         return [_reason("attention", f"It was reached, and cannot be looked at: {text(reach.get('msg'))}")]
@@ -196,6 +198,8 @@ def _look(host: Host, answer: Answer, low_disk: int, wants_engine: bool) -> list
             what = _PROBES.get(probe, probe)
             reasons.append(_reason("attention", f"What it says of {what} is not understood: {text(error)}"))
     reasons += [_reason("pending", sentence) for sentence in host["pending"]]
+    if checked and host["drift"]["status"] == "not_asked":
+        host["drift"]["status"] = "unknown"
     return reasons + _drift_reasons(host["drift"])
 
 
@@ -212,7 +216,8 @@ def _reason(severity: str, sentence: str) -> Reason:
 
 def _gpus(host: Host, seen: Answer, expected: t.Any) -> list[Reason]:
     counts, driver = seen["counts"], seen["driver"]
-    count = counts["pci"] if counts["nvml"] is None else counts["nvml"]
+    # What is on the bus says nothing of what a driver that is silent, or gone, would show. Where nothing is, it does.
+    count = 0 if counts["nvml"] is None and counts["pci"] == 0 else counts["nvml"]
     gpus: Gpus = {
         "status": text(seen["status"]),
         "summary": text(seen["summary"]),
@@ -405,5 +410,6 @@ def _drift_reasons(drift: Drift) -> list[Reason]:
         return [_reason("attention", f"A run in check mode fails. {drift['problem']}")]
     number = len(drift["changes"])
     if not number:
-        return []
+        unknown = drift["status"] in ("unknown", "unfinished")
+        return [_reason("pending", "The run in check mode did not come to its end here.")] if unknown else []
     return [_reason("pending", f"A run would change {number} thing{'' if number == 1 else 's'}.")]

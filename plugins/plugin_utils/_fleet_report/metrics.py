@@ -16,7 +16,7 @@ from .structure import NEEDS_SOMEBODY, Host, Report
 _Sample = t.Tuple[t.Dict[str, str], float]
 
 _HELP = {
-    "gpulab_report_timestamp_seconds": "When the report was made.",
+    "gpulab_report_timestamp_seconds": "When the machines were looked at.",
     "gpulab_check_run_completed": "Whether the run in check mode completed, which tells of drift.",
     "gpulab_hosts": "Hosts by severity.",
     "gpulab_host_reachable": "Whether the host was reached.",
@@ -62,7 +62,7 @@ def _of(host: Host) -> t.Iterator[tuple[str, dict[str, str], float]]:
         return
     yield "gpulab_host_reachable", {}, host["reachable"]
     yield "gpulab_host_needs_attention", {}, host["severity"] in NEEDS_SOMEBODY
-    if host["drift"]["status"] not in ("not_asked", "unfinished"):
+    if host["drift"]["status"] not in ("not_asked", "unknown", "unfinished"):
         yield "gpulab_drift_tasks", {}, len(host["drift"]["changes"])
     if not host["reachable"]:
         return

@@ -39,6 +39,7 @@ def render(report: Report, refresh: int = 0) -> str:
         signs=_SIGNS,
         bars=_bars(report),
         names=_names(report),
+        headline=_headline(report),
         policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; "
         "form-action 'none'",
         style=Markup(style),  # noqa: S704 - files of this package
@@ -107,6 +108,20 @@ def _names(report: Report) -> str:
     """How much room the hosts' names take. A class of the page, whose code is the same whatever hosts say."""
     longest = max((len(host["name"]) for host in report["hosts"]), default=0)
     return "short" if longest <= 14 else "long" if longest <= 22 else "endless"
+
+
+def _headline(report: Report) -> str:
+    """For the browser's tab: "All is well" only where all of it was seen."""
+    counts, total = report["counts"], len(report["hosts"])
+    needy = sum(counts[severity] for severity in NEEDS_SOMEBODY)
+    if needy:
+        return f"{needy} of {total} need attention"
+    said = [
+        f"{counts['pending']} pending" if counts["pending"] else "",
+        f"{total - counts['not_asked']} of {total} asked" if counts["not_asked"] else "",
+        "check not completed" if report["check"]["problem"] else "",
+    ]
+    return ", ".join(filter(None, said)) or ("All is well" if total else "No hosts")
 
 
 def _bars(report: Report) -> list[tuple[str, float, float]]:

@@ -57,7 +57,7 @@ class Gpus(t.TypedDict):
     summary: str
     platform: str
     first_broken_layer: str | None
-    seen: int | None  # how many the driver shows, else the bus
+    seen: int | None  # how many the driver shows; null where it does not answer
     expected: int | None
     models: list[str]
     driver: str
@@ -103,7 +103,7 @@ class Change(t.TypedDict):
 
 
 class Drift(t.TypedDict):
-    status: str  # none, changes, failed, unfinished or not_asked
+    status: str  # none, changes, failed, unfinished, unknown (the run did not come to it) or not_asked
     changes: list[Change]
     problem: str
 
@@ -135,7 +135,7 @@ class Check(t.TypedDict):
 
 class Report(t.TypedDict):
     schema_version: int
-    made_at: str  # ISO 8601, UTC
+    made_at: str  # when the first machine was looked at: ISO 8601, UTC
     made_at_seconds: int
     command: str
     counts: dict[str, int]  # hosts of each severity

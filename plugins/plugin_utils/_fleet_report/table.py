@@ -64,7 +64,9 @@ def _row(host: Host) -> dict[str, t.Any]:
         "least_free_bytes": min((disk["free_bytes"] for disk in host["disks"]), default=None),
         "pending": " ".join(host["pending"]),
         "drift": host["drift"]["status"],
-        "drift_tasks": len(host["drift"]["changes"]) if host["drift"]["status"] != "not_asked" else None,
+        "drift_tasks": len(host["drift"]["changes"])
+        if host["drift"]["status"] not in ("not_asked", "unknown")
+        else None,
     }
     if gpus:
         row |= {

@@ -199,6 +199,25 @@ def test_check_that_failed_is_said() -> None:
     assert "no <vault> password" in fleet_report(report)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("counts", "problem", "headline"),
+    [
+        ({"fine": 4}, "", "All is well"),
+        ({"fine": 3, "attention": 1}, "no vault", "1 of 4 need attention"),
+        ({"fine": 2, "pending": 2}, "", "2 pending"),
+        ({"fine": 1, "not_asked": 3}, "", "1 of 4 asked"),
+        ({"fine": 4}, "no vault", "check not completed"),
+        ({"fine": 2, "pending": 1, "not_asked": 1}, "no vault", "1 pending, 3 of 4 asked, check not completed"),
+    ],
+)
+def test_headline(counts: dict[str, int], problem: str, headline: str) -> None:
+    hosts = lab.report()["hosts"][: sum(counts.values())]
+    counted = {**dict.fromkeys(lab.report()["counts"], 0), **counts}
+    check = {"status": "failed", "problem": problem, "seconds": 0.0}
+    report = {**lab.report(), "hosts": hosts, "counts": counted, "check": check}
+    assert f"<title>{headline} - GPU lab</title>" in fleet_report(report, "html")  # type: ignore[arg-type]
+
+
 # The other forms
 
 

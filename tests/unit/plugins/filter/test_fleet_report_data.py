@@ -192,6 +192,56 @@ def test_unfinished_check() -> None:
     assert host["severity"] == "pending"
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        {"failed": True, "msg": "no space"},
+        {"status": "failed", "problem": "no vault", "hosts": {}},
+        {"status": "completed", "problem": "", "hosts": {"lab02": drift()["hosts"]["lab01"]}},
+        {**drift(), "status": "timed_out", "problem": "too long"},
+    ],
+)
+def test_a_check_that_did_not_come_to_a_host_is_said_there(check: dict[str, t.Any]) -> None:
+    answers = {"lab01": well(), "lab02": None}
+    report = fleet_report_data(answers, asked=answers, made_at=0, drift=check)
+    host = next(host for host in report["hosts"] if host["name"] == "lab01")
+    assert host["drift"]["status"] in ("unknown", "unfinished")
+    assert (host["severity"], "did not come to its end here" in host["summary"]) == ("pending", True)
+    assert "drift not known" in fleet_report(report, "html")
+    assert 'gpulab_drift_tasks{host="lab01"}' not in fleet_report(report, "prometheus")
+
+
+@pytest.mark.parametrize(
+    ("checked", "severity"), [(None, "pending"), (drift(), "fine"), ({"status": "failed", "hosts": {}}, "pending")]
+)
+def test_windows_is_fine_only_where_the_check_run_looked(checked: t.Any, severity: str) -> None:
+    answers = {"lab01": {"reach": {"ping": "pong"}}}
+    report = fleet_report_data(answers, asked=answers, groups={"windows": ["lab01"]}, drift=checked, made_at=0)
+    host = report["hosts"][0]
+    assert host["severity"] == severity
+    words = [reason["text"] for reason in host["reasons"]]
+    assert any("notebook was not looked at" in one for one in words) is (severity == "pending"), words
+
+
+@pytest.mark.parametrize(
+    ("counts", "seen"),
+    [
+        ({"pci": 2, "nvml": 2}, 2),
+        ({"pci": 2, "nvml": 0}, 0),
+        # The driver was removed, or hangs: nobody knows what it would show.
+        ({"pci": 2, "nvml": None}, None),
+        ({"pci": 0, "nvml": None}, 0),
+        ({"pci": None, "nvml": None}, None),
+    ],
+)
+def test_gpus_that_no_driver_shows_are_not_counted(counts: dict[str, t.Any], seen: int | None) -> None:
+    answers = {"lab01": well(gpus={**lab._gpus(1, "T4", 2), "counts": counts})}
+    report = fleet_report_data(answers, asked=answers, made_at=0)
+    assert report["hosts"][0]["gpus"]["seen"] == seen
+    assert ("gpulab_gpus{" in fleet_report(report, "prometheus")) is (seen is not None)
+    assert ('<span class="number bad">' in fleet_report(report, "html")) is (seen != 2)
+
+
 def test_order() -> None:
     answers = {"lab10": well(), "lab9": well(), "lab11": None, "lab2": well(registry={"status": 200})}
     report = fleet_report_data(answers, asked=answers, made_at=0)

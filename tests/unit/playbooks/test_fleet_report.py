@@ -1,0 +1,69 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/fleet_report.yml with nothing but the controller: the report is written, whatever goes wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.slow
+
+
+def play(tmp_path: Path, **variables: Any) -> dict[str, Any]:
+    """The report of a host that only serves the registry, and of one that nobody reaches."""
+    local = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+    away = {"ansible_connection": "ssh", "ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeout=1"}
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(yaml.safe_dump({"registry": {"hosts": {"here": local}}, "builder": {"hosts": {"away": away}}}))
+    extra = json.dumps({"lab_registry_host": "127.0.0.1", "lab_registry_port": 1, **variables})
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("ansible-playbook"),
+            "-i",
+            inventory,
+            "playbooks/fleet_report.yml",
+            "-e",
+            extra,
+        ],
+        cwd=ROOT,
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    [written] = tmp_path.rglob("fleet.json")
+    return json.loads(written.read_text())
+
+
+def test_a_check_that_cannot_begin_does_not_end_the_report(tmp_path: Path) -> None:
+    before = time.time()
+    report = play(tmp_path, fleet_report_drift_timeout="abc")
+    assert report["check"]["status"] == "failed"
+    assert "abc" in report["check"]["problem"]
+    hosts = {host["name"]: host for host in report["hosts"]}
+    assert hosts["away"]["severity"] == "unreachable"
+    assert hosts["here"]["drift"]["status"] == "unknown"
+    assert "drift not known" in (tmp_path / ".gpulab/report/fleet.html").read_text()
+    # It says how old what was seen is, and not when it was written.
+    assert int(before) <= report["made_at_seconds"] < time.time() - 1
+
+
+def test_a_directory_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    public = tmp_path / "public_html"
+    public.mkdir()
+    public.chmod(0o755)
+    play(tmp_path, fleet_report_directory="~/public_html", fleet_report_drift=False)
+    assert stat.S_IMODE(public.stat().st_mode) == 0o755
