@@ -78,9 +78,17 @@ def conflicts(instances: list[Settings], devices: list[Device]) -> list[str]:
         f"`gpus`; or leave `gpus` out, and each gets one in turn; or allow it with jupyter_share_gpus."
         for number, (first, ours) in enumerate(claims)
         for second, theirs in claims[number + 1 :]
-        for both in [ours & theirs]
+        for both in [common(ours, theirs)]
         if both
     ]
+
+
+def common(ours: set[str], theirs: set[str]) -> set[str]:
+    """What both claim. While the driver does not answer, names are all there is: "all" is any, and 0:1 a part of 0."""
+    if ours == set(ALL) or theirs == set(ALL):
+        return ours if theirs == set(ALL) else theirs
+    parts = {part for part in ours if part.partition(":")[0] in theirs}
+    return parts | {part for part in theirs if part.partition(":")[0] in ours}
 
 
 def assign(
@@ -109,11 +117,16 @@ def assign(
     for gpus in taken:
         for uuid in claimed(gpus, devices) & set(load):
             load[uuid] += 1
-    kept = {name: uuid for name in open_ones for uuid in [recorded_device(recorded.get(name, ()), devices)] if uuid}
+    # Whoever asked for a GPU by name has it alone, as long as there is another.
+    named = {uuid for gpus in given.values() for uuid in claimed(gpus, devices)}
+    load = {uuid: users for uuid, users in load.items() if uuid not in named} or load
+    kept = {
+        name: uuid for name in open_ones for uuid in [recorded_device(recorded.get(name, ()), devices)] if uuid in load
+    }
     for uuid in kept.values():
         load[uuid] += 1
     for name, uuid in reversed(list(kept.items())):
-        # The inventory gave it to somebody else by name, say, and another is free.
+        # Another play gave it to somebody else, say, and another is free.
         if load[uuid] - min(load.values()) > 1:
             load[uuid] -= 1
             del kept[name]

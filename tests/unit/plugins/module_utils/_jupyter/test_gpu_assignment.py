@@ -89,6 +89,16 @@ def test_what_somebody_has_by_name_is_not_given_in_turn_as_well(make: Make) -> N
     assert given == {"linus": ("0",), "ada": ("MIG-1",), "grace": ("GPU-0000-000b",)}
 
 
+def test_who_names_a_gpu_does_not_share_it_with_those_in_turn(make: Make) -> None:
+    two = DEVICES[:2]
+    given = assign(make(ada=[0], grace="auto", linus="auto"), two, {"linus": ("GPU-0000-000a",)})
+    assert given == {"ada": ("0",), "grace": ("GPU-0000-000b",), "linus": ("GPU-0000-000b",)}
+
+
+def test_where_all_are_named_those_in_turn_share(make: Make) -> None:
+    assert assign(make(ada=[0], grace=[1], new="auto"), DEVICES[:2], {})["new"] == ("GPU-0000-000a",)
+
+
 def test_nobody_moves_where_all_are_shared(make: Make) -> None:
     two = DEVICES[:2]
     before = {"a": ("GPU-0000-000a",), "b": ("GPU-0000-000b",), "c": ("GPU-0000-000a",)}
@@ -140,6 +150,9 @@ def test_conflicts_are_named(make: Make) -> None:
     # Where the driver does not answer, names are all there is.
     assert conflicts(make(a=[0], b=[0]), [])
     assert conflicts(make(a="all", b="all"), [])
+    assert conflicts(make(a="all", b=[0]), [])
+    assert conflicts(make(a=[0], b=["0:0"]), [])
+    assert not conflicts(make(a=["1:0"], b=["0:0"]), [])
 
 
 @pytest.mark.parametrize(
