@@ -13,8 +13,11 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +72,17 @@ class Report:
         self.driver = window.driver
         self.path = path
 
-    def open(self, report: Any = None, scheme: str = "light", scripts: bool = True) -> None:
+    def open(self, report: Any = None, scheme: str = "light", scripts: bool = True, refresh: int = 0) -> None:
         if self.driver.current_url.startswith(self.path.as_uri()):
             # As for the first time.
             self.driver.execute_script("sessionStorage.clear()")
-        self.path.write_text(rendering.render(report or lab.report()), encoding="utf-8")
+        self.path.write_text(rendering.render(report or lab.report(), refresh), encoding="utf-8")
         self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        # What still scrolls cannot be clicked.
+        features = [
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         self.driver.get(self.path.as_uri())
 
@@ -151,8 +158,63 @@ def works_by_keyboard(report: Report) -> None:
     assert report.shown() == sorted(NEEDS_SOMEBODY, reverse=True)
     # A page that loads itself again stays with what is looked at.
     report.driver.refresh()
-    assert report.shown() == NEEDS_SOMEBODY
+    assert report.shown() == sorted(NEEDS_SOMEBODY, reverse=True)
+    assert report.driver.find_element(By.CSS_SELECTOR, "thead th").get_attribute("aria-sort") == "descending"
     has_no_complaints(report)
+
+
+def opens_all(report: Report) -> None:
+    report.open()
+    report.driver.find_element(By.ID, "open").click()
+    report.driver.refresh()
+    button = report.driver.find_element(By.ID, "open")
+    assert button.get_attribute("aria-pressed") == "true"
+    button.click()
+    assert not report.driver.find_elements(By.CSS_SELECTOR, "details[open]")
+    assert button.get_attribute("aria-pressed") == "false"
+
+
+def leads_to_what_is_hidden(report: Report) -> None:
+    report.open()
+    report.driver.find_element(By.ID, "only").click()
+    report.press("/")
+    report.press("lab14")
+    assert report.shown() == ["lab14"]
+    fine = report.driver.find_element(By.CSS_SELECTOR, ".counts .fine a")
+    for _attempt in range(2):
+        fine.click()
+        report.window.wait("the host that a link leads to", lambda _driver: len(report.shown()) == lab.HOSTS)
+        report.driver.find_element(By.ID, "only").click()
+
+
+def fits_a_narrow_window(report: Report) -> None:
+    report.open()
+    try:
+        for width in (720, 320):
+            device = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+            report.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
+            for _state in ("closed", "open"):
+                script = (
+                    "const page = document.documentElement; return [innerWidth, page.clientWidth, page.scrollWidth]"
+                )
+                window, room, wide = report.driver.execute_script(script)
+                assert window == width
+                assert wide <= room, f"the document is {wide} wide, and has {room}, in a window of {width}"
+                report.driver.find_element(By.ID, "open").click()
+    finally:
+        report.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def tells_its_age(report: Report) -> None:
+    """Made every five minutes, until two hours ago."""
+    fresh, old = (
+        {**lab.report(), "made_at": datetime.fromtimestamp(time.time() - seconds, UTC).isoformat()}
+        for seconds in (600, 7300)
+    )
+    for made, refresh, is_old in ((fresh, 300, False), (old, 300, True), (old, 0, False)):
+        report.open(made, refresh=refresh)
+        assert report.driver.title.startswith("Old: ") is is_old
+        assert ("old: " in report.driver.find_element(By.ID, "age").text) is is_old
 
 
 def opens_what_was_found(report: Report) -> None:
@@ -164,6 +226,8 @@ def opens_what_was_found(report: Report) -> None:
     report.press(Keys.ENTER)
     assert remedy.is_displayed()
     assert remedy.text == "apt-mark hold '*nvidia*'\nreboot"
+    layers = [one.text for one in row.find_elements(By.CSS_SELECTOR, ".amiss li")]
+    assert layers == ["nvml: broken", *[f"{one}: unknown because of nvml" for one in ("docker", "container")]], layers
     script = "const page = document.documentElement; return [page.scrollWidth, page.clientWidth]"
     width = report.driver.execute_script(script)
     assert width[0] <= width[1], f"what is opened is wider than the window: {width}"
@@ -203,8 +267,20 @@ def can_be_heard(report: Report) -> None:
     assert roles["columnheader"][:3] == ["Host", "State", "GPUs"], roles["columnheader"]
     assert len(roles["rowheader"]) == lab.HOSTS
     assert "status" in roles
+    for landmark in ("banner", "main", "search", "contentinfo"):
+        assert len(roles.get(landmark, [])) == 1, f"{landmark}: {roles.get(landmark)}"
+    headings = [(node["level"], node["name"]) for node in nodes if node["role"] == "heading"]
+    assert headings[:2] == [(1, "GPU lab"), (2, "Hosts")], headings[:3]
+    report.driver.find_element(By.ID, "open").click()
+    levels = [node["level"] for node in report.accessible() if node["role"] == "heading"]
+    assert {3, 4} < set(levels)
+    deeper = [(one, after) for one, after in pairwise(levels) if after > one + 1]
+    assert not deeper, f"headings leave a level out: {deeper}"
+    report.driver.find_element(By.ID, "only").click()
+    assert report.driver.find_element(By.CSS_SELECTOR, "[role=status]").text == "10 of 60 hosts"
     words = report.driver.find_element(By.CSS_SELECTOR, "#host-lab14 .spoken").get_attribute("textContent") or ""
     assert words.startswith("pci ok, kernel_driver ok, device_nodes ok, nvml broken"), words
+    assert words.endswith("container unknown (because of nvml)"), words
 
 
 def works_without_scripts(report: Report) -> None:
@@ -241,6 +317,10 @@ def try_out() -> None:
         shows_every_host(report)
         works_by_keyboard(report)
         opens_what_was_found(report)
+        opens_all(report)
+        leads_to_what_is_hidden(report)
+        fits_a_narrow_window(report)
+        tells_its_age(report)
         can_be_read(report, "light")
         can_be_read(report, "dark")
         can_be_heard(report)
@@ -253,7 +333,10 @@ def take_picture(path: Path) -> None:
         report.open()
         report.driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
         # The lab's Monday is not the day of the picture.
-        report.driver.execute_script("document.getElementById('age').textContent = ' (4 minutes ago)'; scrollTo(0, 0)")
+        report.driver.execute_script(
+            "const age = document.getElementById('age'); age.textContent = ' (4 minutes ago)'; age.className = '';"
+            "scrollTo(0, 0)"
+        )
         report.window.picture(path)
 
 

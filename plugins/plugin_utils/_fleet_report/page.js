@@ -38,14 +38,33 @@
   filter.form.addEventListener("submit", (event) => event.preventDefault());
   show();
 
-  const opened = () => rows.filter((row) => row.querySelector("details")?.open).map((row) => row.id).join(" ");
-  for (const id of recall("opened").split(" ").filter(Boolean)) get(id)?.querySelector("details")?.setAttribute("open", "");
-  body.addEventListener("toggle", () => remember("opened", opened()), true);
+  // Whoever follows a link to a host is to see it.
+  const reveal = () => {
+    const target = document.querySelector("tr:target");
+    if (!target || target.checkVisibility()) return;
+    filter.value = "";
+    only.checked = false;
+    show();
+    target.scrollIntoView();
+  };
+  addEventListener("hashchange", reveal);
+  for (const link of document.querySelectorAll('a[href^="#host-"]')) {
+    // Also where it is the one that was followed last. By then the browser has gone there.
+    link.addEventListener("click", () => setTimeout(reveal));
+  }
+  reveal();
 
+  const all = [...body.querySelectorAll("details")];
+  const toggled = () => {
+    open.setAttribute("aria-pressed", all.length > 0 && all.every((details) => details.open));
+    remember("opened", rows.filter((row) => row.querySelector("details")?.open).map((row) => row.id).join(" "));
+  };
+  for (const id of recall("opened").split(" ").filter(Boolean)) get(id)?.querySelector("details")?.setAttribute("open", "");
+  toggled();
+  body.addEventListener("toggle", toggled, true);
   open.addEventListener("click", () => {
-    const all = open.getAttribute("aria-pressed") !== "true";
-    open.setAttribute("aria-pressed", all);
-    for (const details of body.querySelectorAll("details")) details.open = all;
+    const wanted = open.getAttribute("aria-pressed") !== "true";
+    for (const details of all) details.open = wanted;
   });
 
   document.addEventListener("keydown", (event) => {
@@ -73,20 +92,30 @@
     button.type = "button";
     button.textContent = head.textContent;
     head.replaceChildren(button);
-    button.addEventListener("click", () => {
-      const direction = head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
+    const order = (direction) => {
       for (const one of document.querySelectorAll("thead [aria-sort]")) one.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", direction);
       sort(head.dataset.key, direction === "ascending" ? 1 : -1);
-    });
+      remember("order", `${head.dataset.key} ${direction}`);
+    };
+    button.addEventListener("click", () => order(head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending"));
+    const [key, direction] = recall("order").split(" ");
+    if (key === head.dataset.key) order(direction);
   }
 
   const made = new Date(get("made").dateTime);
+  const here = made.getTimezoneOffset() ? `, ${made.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })} here` : "";
+  const title = document.title;
+  // A page that loads itself again is made anew that often; where that has ended, it looks as calm as before.
+  const refresh = Number(document.querySelector("meta[http-equiv=refresh]")?.content);
+  const limit = refresh ? Math.max(60, refresh / 20) : 1440;
   const age = () => {
     const minutes = Math.max(0, Math.floor((Date.now() - made) / 60000));
     const [number, unit] = minutes < 120 ? [minutes, "minute"] : minutes < 2880 ? [Math.floor(minutes / 60), "hour"] : [Math.floor(minutes / 1440), "day"];
-    get("age").textContent = ` (${number} ${unit}${number === 1 ? "" : "s"} ago)`;
-    get("age").classList.toggle("stale", minutes >= 1440);
+    const old = minutes >= limit;
+    get("age").textContent = ` (${old ? "old: " : ""}${number} ${unit}${number === 1 ? "" : "s"} ago${here})`;
+    get("age").classList.toggle("stale", old);
+    document.title = old ? `Old: ${title}` : title;
   };
   age();
   setInterval(age, 30000);

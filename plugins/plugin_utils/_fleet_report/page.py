@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from .structure import LABELS, NEEDS_SOMEBODY, SEVERITIES, SHORT_LABELS, Host, Layer, Report
+from .structure import LABELS, NEEDS_SOMEBODY, SEVERITIES, SHORT_LABELS, Gpus, Host, Layer, Report, counted
 
 _HERE = Path(__file__).parent
 _SIGNS = {"ok": "", "degraded": "!", "broken": "\u00d7", "unknown": "?", "skipped": ""}
@@ -33,6 +33,7 @@ def render(report: Report, refresh: int = 0) -> str:
         report=report,
         refresh=refresh,
         labels=LABELS,
+        counted=counted,
         short_labels=SHORT_LABELS,
         needs_somebody=NEEDS_SOMEBODY,
         severities=SEVERITIES,
@@ -56,7 +57,9 @@ def _read(name: str) -> str:
 @functools.lru_cache(maxsize=1)
 def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(anchor=_anchor, gib=_gib, link=_link, layers=_layers, least=_least, short=_short)
+    environment.filters.update(
+        anchor=_anchor, depth=_depth, gib=_gib, link=_link, layers=_layers, least=_least, short=_short
+    )
     return environment.from_string(_read("page.html.j2"))
 
 
@@ -91,7 +94,15 @@ def _link(url: str) -> str:
 
 def _layers(layers: list[Layer]) -> str:
     """The chain in words, for those who do not see it."""
-    return ", ".join(f"{layer['name']} {layer['status']}" for layer in layers)
+    said = (f"{one['name']} {one['status']}" + (f" ({one['note']})" if one["note"] else "") for one in layers)
+    return ", ".join(said)
+
+
+def _depth(gpus: Gpus) -> str:
+    """How far up the chain works: the place of the layer from which on it does not."""
+    names = [layer["name"] for layer in gpus["layers"]]
+    broken = gpus["first_broken_layer"]
+    return str(names.index(broken) + 1) if broken in names else ""
 
 
 def _least(host: Host) -> int | None:

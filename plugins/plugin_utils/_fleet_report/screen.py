@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from .build import text
-from .structure import LABELS, SEVERITIES, Report
+from .structure import LABELS, SEVERITIES, Report, counted
 
 _STYLES = {"unreachable": "31", "attention": "31", "pending": "33", "fine": "32", "not_asked": "2"}
 _WIDEST = 30
@@ -29,8 +29,9 @@ def render(report: Report, colours: bool) -> str:
         name = " ".join(text(host["name"]).split())
         state = paint(label, host["severity"]) + " " * (20 - len(label))
         lines.append(f"{name:<{width}}  {state}{summary}" + (f" (and {more} more)" if more > 0 else ""))
-    counted = [f"{report['counts'][one]} {LABELS[one]}" for one in SEVERITIES if report["counts"].get(one)]
-    lines += ["", f"{len(report['hosts'])} host{'' if len(report['hosts']) == 1 else 's'}: {', '.join(counted)}"]
+    counts = [(one, report["counts"].get(one, 0)) for one in SEVERITIES]
+    said = ", ".join(f"{number} {counted(one, number)}" for one, number in counts if number)
+    lines += ["", f"{len(report['hosts'])} host{'' if len(report['hosts']) == 1 else 's'}: {said}"]
     if report["check"]["problem"]:
         lines.append(f"The run in check mode did not complete: {text(report['check']['problem'])}")
     return "\n".join(lines)

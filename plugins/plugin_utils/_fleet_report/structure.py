@@ -27,6 +27,11 @@ NEEDS_SOMEBODY = ("unreachable", "attention")
 LAYERS = ("pci", "kernel_driver", "device_nodes", "nvml", "toolkit", "cdi", "docker", "container")
 
 
+def counted(severity: str, number: int) -> str:
+    """The words after a number of hosts."""
+    return "need attention" if severity == "attention" and number != 1 else LABELS[severity]
+
+
 class Reason(t.TypedDict):
     severity: str  # one of SEVERITIES
     text: str

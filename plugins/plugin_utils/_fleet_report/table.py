@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import typing as t
 
 from .structure import Host, Report
@@ -39,12 +40,15 @@ _COLUMNS = (
 
 
 # The last four are how some spreadsheets in East Asia also write = + - @.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_SIGNS = "=+@\uff1d\uff0b\uff0d\uff20-"
+_FORMULAS = (*_SIGNS, "\t", "\r", "\n")
+# Where the comma is the decimal sign, spreadsheets split at semicolons, and know no quotes in the middle.
+_INNER = re.compile(rf"""([;\t\r\n][\s"]*)([{_SIGNS}])""")
 
 
 def render(report: Report) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writeheader()
     for host in report["hosts"]:
         writer.writerow({name: _cell(value) for name, value in _row(host).items()})
@@ -92,4 +96,7 @@ def _row(host: Host) -> dict[str, t.Any]:
 
 def _cell(value: t.Any) -> t.Any:
     """An apostrophe before what a spreadsheet would take for a formula, and run."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
+    if not isinstance(value, str):
+        return value
+    inner = _INNER.sub(r"\1'\2", value)
+    return f"'{inner}" if inner.startswith(_FORMULAS) else inner

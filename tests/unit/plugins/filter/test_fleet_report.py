@@ -236,6 +236,23 @@ def test_csv_has_no_formulas(words: str) -> None:
     assert all(cell.startswith("'") for cell in cells)
 
 
+def test_csv_has_no_formulas_where_semicolons_split_it() -> None:
+    report = small()
+    for host in report["hosts"]:
+        host["summary"] = 'x;=HYPERLINK("http://e"); "+1;\t-2 of a-b'
+    text = fleet_report(report, "csv")  # type: ignore[arg-type]
+    assert {row["summary"] for row in csv.DictReader(io.StringIO(text))} == {
+        "x;'=HYPERLINK(\"http://e\"); \"'+1;\t'-2 of a-b"
+    }
+    assert all(line.startswith('"') and line.endswith('"') for line in text.splitlines())
+
+
+def test_layers_are_sorted_by_their_place() -> None:
+    gpus = lab._gpus(14, "T4", 2)
+    assert page._depth(gpus) == "4"  # type: ignore[arg-type]
+    assert page._depth({**gpus, "first_broken_layer": None}) == ""  # type: ignore[typeddict-item]
+
+
 def test_csv() -> None:
     rows = {row["host"]: row for row in csv.DictReader(io.StringIO(fleet_report(lab.report(), "csv")))}
     assert len(rows) == lab.HOSTS
@@ -310,7 +327,7 @@ def test_prometheus_takes_any_word(words: list[str]) -> None:
 def test_screen() -> None:
     lines = fleet_report(lab.report()).splitlines()
     assert lines[0] == "lab07  unreachable         ssh: connect to host lab07.example.org port 22: No route to host"
-    assert lines[-1] == "60 hosts: 3 unreachable, 7 needs attention, 14 pending or drifted, 34 fine, 2 not asked"
+    assert lines[-1] == "60 hosts: 3 unreachable, 7 need attention, 14 pending or drifted, 34 fine, 2 not asked"
     assert len(lines) == lab.HOSTS + 2
     coloured = fleet_report(lab.report(), "colours")
     assert re.sub(r"\x1b\[\d+m", "", coloured) == "\n".join(lines)
