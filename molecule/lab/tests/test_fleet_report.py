@@ -17,6 +17,8 @@ from ansible_collections.gpulab.workstation.molecule.resources.playbook import S
 from testinfra.host import Host
 
 MACHINE = "gpulab-lab-1"
+# Of two people, and the one that serves the images.
+PEOPLE, REGISTRY = "gpulab-lab-2", "gpulab-lab-registry"
 AWAY = "gpulab-away"
 testinfra_hosts = [f"ansible://{MACHINE}"]
 
@@ -30,13 +32,15 @@ def inventory_with_one_away(directory: Path) -> Iterator[Path]:
     yield path
 
 
-def report(directory: Path, *arguments: str, drift: bool = False, ends: int = 0) -> tuple[Said, dict[str, Any]]:
+def report(
+    directory: Path, *arguments: str, machines: tuple[str, ...] = (MACHINE,), drift: bool = False, ends: int = 0
+) -> tuple[Said, dict[str, Any]]:
     """What was printed, and each host's entry."""
     with inventory_with_one_away(directory) as away:
         said = run_playbook(
             "fleet_report",
             f"--inventory={away}",
-            f"--limit={MACHINE},{AWAY}",
+            f"--limit={','.join([*machines, AWAY])}",
             "-e",
             json.dumps({"fleet_report_directory": str(directory / "report"), "fleet_report_drift": drift}),
             *arguments,
@@ -57,7 +61,7 @@ def test_every_host_is_an_entry(tmp_path: Path) -> None:
     assert entry["image"]["is_wanted"], entry
     assert [notebook["health"] for notebook in entry["notebooks"]] == ["healthy"] * len(entry["notebooks"])
     assert entry["notebooks"], "the lab's machine has a notebook"
-    assert entry["drift"]["status"] in ("none", "changes"), entry["drift"]
+    assert entry["drift"]["status"] == "none", entry["drift"]
     assert said.changed(MACHINE) == 2, "only the directory and the files on the controller change"
     for name in ("fleet.html", "fleet.json", "fleet.csv"):
         assert stat.S_IMODE((tmp_path / "report" / name).stat().st_mode) == 0o600
@@ -69,8 +73,14 @@ def test_every_host_is_an_entry(tmp_path: Path) -> None:
 
 
 def test_it_fails_where_that_is_wanted(tmp_path: Path) -> None:
-    said, _hosts = report(tmp_path, "-e", "fleet_report_fail=true", ends=2)
+    machines = (PEOPLE, REGISTRY)
+    said, hosts = report(tmp_path, "-e", "fleet_report_fail=true", machines=machines, ends=2)
     assert AWAY in said.text.partition("These need attention:")[2]
+    # What the others are is told all the same.
+    assert hosts[REGISTRY]["registry"] == "answers", hosts[REGISTRY]
+    people = [(notebook["name"], notebook["health"]) for notebook in hosts[PEOPLE]["notebooks"]]
+    assert people == [("ada", "healthy"), ("grace", "healthy")]
+    assert hosts[MACHINE]["severity"] == "not_asked"
 
 
 def test_a_stopped_engine_is_told_and_stays_stopped(host: Host, tmp_path: Path) -> None:
