@@ -103,7 +103,8 @@ instances:
       description: The command that shows its token, on the host.
       type: str
     health:
-      description: V(healthy), or what is wrong.
+      description: >-
+        V(healthy), V(off) where it was taken out of service with C(enabled: false), or what is wrong.
       type: str
     version:
       description: The version of Jupyter Server, by its own answer.

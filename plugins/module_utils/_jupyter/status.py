@@ -12,11 +12,20 @@ import typing as t
 from . import layout
 from .certificate import public_url, why_outdated
 from .container import endpoint, labels, published, settings_hash
-from .engine import Engine
+from .engine import Engine, unit_properties
 from .errors import OperatorError
 from .records import Version, is_proven, was_healthy, why_failed
 from .server import Endpoint, NoAnswerError, ask_busy, request, version_at
 from .settings import Settings, find_account, load_settings
+
+# Of an instance that nobody expects to answer.
+OFF = "off"
+
+
+def is_switched_off(settings: Settings) -> bool:
+    """As `enabled: false` leaves a unit. One that was only stopped still starts at boot, and is missed."""
+    unit = unit_properties(settings.unit)
+    return (unit["ActiveState"], unit["UnitFileState"]) == ("inactive", "disabled")
 
 
 def blank(name: str) -> dict[str, t.Any]:
@@ -53,7 +62,8 @@ def status(name: str, timeout: float | None = None) -> dict[str, t.Any]:
         result["workdir"] = settings.directories(find_account(settings.user))["workdir"]
         container = engine.inspect("container", settings.container)
         if container is None or not container["State"]["Running"]:
-            result["health"] = f"its container is {container['State']['Status'] if container else 'not there'}"
+            found = f"its container is {container['State']['Status'] if container else 'not there'}"
+            result["health"] = OFF if is_switched_off(settings) else found
             return result
         result["container"] = container["Id"]
         server = endpoint(container)

@@ -326,7 +326,7 @@ def _notebooks(host: Host, seen: Answer) -> list[Reason]:
             "pending": text(one["pending"]),
         }
         host["notebooks"].append(notebook)
-        if notebook["health"] != "healthy":
+        if notebook["health"] not in ("healthy", "off"):
             reasons.append(_reason("attention", f"Notebook {notebook['name']}: {notebook['health']}"))
         if one["failed"]:
             reasons.append(_reason("attention", f"Notebook {notebook['name']}: {text(one['failed'])}"))

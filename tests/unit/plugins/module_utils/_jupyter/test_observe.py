@@ -158,6 +158,23 @@ def test_status_without_a_container_or_an_engine(docker: Docker, make_settings: 
 
 
 @pytest.mark.parametrize(
+    ("active", "at_boot", "expected"),
+    [
+        ("inactive", "disabled", "off"),
+        # Somebody has stopped it, or it has failed: neither is what the inventory asks for.
+        ("inactive", "enabled", "its container is not there"),
+        ("failed", "disabled", "its container is not there"),
+    ],
+)
+def test_status_of_an_instance_that_was_switched_off(
+    active: str, at_boot: str, expected: str, docker: Docker, make_settings: MakeSettings
+) -> None:
+    make_settings()
+    docker.unit.write_text(f"ActiveState={active}\nUnitFileState={at_boot}\n")
+    assert status("keras")["health"] == expected
+
+
+@pytest.mark.parametrize(
     ("enabled", "active", "expected"),
     [
         (True, "active", ["active", "settled"]),
