@@ -106,6 +106,9 @@ instances:
       description: >-
         V(healthy), V(off) where it was taken out of service with C(enabled: false), or what is wrong.
       type: str
+    advice:
+      description: What to do where it has answered, and does not any more, which nobody restarts unasked. Else empty.
+      type: str
     version:
       description: The version of Jupyter Server, by its own answer.
       type: str
@@ -186,6 +189,7 @@ instances:
       fingerprint: ""
       show_token: sudo cat /etc/gpulab/jupyter/keras/token
       health: healthy
+      advice: ""
       version: 2.21.1
       refuses_wrong_token: true
       differs: [an older image]

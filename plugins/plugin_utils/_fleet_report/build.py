@@ -327,7 +327,8 @@ def _notebooks(host: Host, seen: Answer) -> list[Reason]:
         }
         host["notebooks"].append(notebook)
         if notebook["health"] not in ("healthy", "off"):
-            reasons.append(_reason("attention", f"Notebook {notebook['name']}: {notebook['health']}"))
+            sick = f"Notebook {notebook['name']}: {notebook['health']}"
+            reasons.append(_reason("attention", f"{sick}. {text(one['advice'])}" if one["advice"] else sick))
         if one["failed"]:
             reasons.append(_reason("attention", f"Notebook {notebook['name']}: {text(one['failed'])}"))
         if one["backup"].get("problem"):

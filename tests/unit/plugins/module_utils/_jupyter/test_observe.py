@@ -24,7 +24,7 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settin
     Settings,
     find_account,
 )
-from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.status import status
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.status import silent_since, status
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._jupyter.conftest import (
     TOKEN,
     Docker,
@@ -94,6 +94,7 @@ def test_status_of_a_healthy_instance(settings: Settings) -> None:
         "fingerprint": "",
         "show_token": f"sudo cat {settings.token_file}",
         "health": "healthy",
+        "advice": "",
         "version": "2.21.0",
         "refuses_wrong_token": True,
         "differs": [],
@@ -146,6 +147,24 @@ def test_silence_counts_as_work_only_after_an_answer(
     found = status("keras")
     assert found["health"].startswith("no answer")
     assert bool(found["busy"]) is has_answered
+    assert ("systemctl restart jupyter-keras.service" in found["advice"]) is has_answered
+
+
+@pytest.mark.parametrize(
+    ("streak", "starts", "expected"),
+    [
+        (0, ["2026-11-21T12:00:00.123456789Z"], ""),
+        (1, ["2026-11-21T13:00:00.123456789+01:00"], " since about 2026-11-21 12:00 UTC"),
+        (2, ["2026-11-21T12:00:00Z", "2026-11-21T12:00:24.5Z"], " since about 2026-11-21 12:00 UTC"),
+        # Docker has forgotten when it began.
+        (151, ["2026-11-21T12:00:00-02:30", "2026-11-21T12:00:24-02:30"], " since about 2026-11-21 13:30 UTC"),
+        (3, [], ""),
+    ],
+)
+def test_silence_has_a_beginning(streak: int, starts: list[str], expected: str) -> None:
+    health = {"FailingStreak": streak, "Log": [{"Start": start} for start in starts]}
+    assert silent_since({"State": {"Health": health}}) == expected
+    assert silent_since({"State": {}}) == "", "an image without a health check"
 
 
 def test_status_without_a_container_or_an_engine(docker: Docker, make_settings: MakeSettings) -> None:
