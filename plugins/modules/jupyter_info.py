@@ -99,6 +99,11 @@ instances:
     fingerprint:
       description: The SHA-256 fingerprint of its certificate, as browsers show it. Empty where it speaks plain HTTP.
       type: str
+    certificate:
+      description: >-
+        That a certificate of one's own (C(tls: files)) ends within 30 days, and what to do. A generated one is renewed
+        by a restart, and then among RV(instances[].differs). Else empty.
+      type: str
     show_token:
       description: The command that shows its token, on the host.
       type: str
@@ -187,6 +192,7 @@ instances:
       image: keras:cpu
       url: http://127.0.0.1:8888/lab
       fingerprint: ""
+      certificate: ""
       show_token: sudo cat /etc/gpulab/jupyter/keras/token
       health: healthy
       advice: ""

@@ -12,7 +12,7 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 from . import layout
-from .certificate import public_url, why_outdated
+from .certificate import public_url, renewal_problem, why_outdated
 from .container import endpoint, labels, published, settings_hash
 from .engine import Engine, unit_properties
 from .errors import OperatorError
@@ -40,6 +40,7 @@ def blank(name: str) -> dict[str, t.Any]:
         "container": "",
         "url": "",
         "fingerprint": "",
+        "certificate": "",
         "show_token": "",
         "health": "",
         "advice": "",
@@ -75,6 +76,7 @@ def status(name: str, timeout: float | None = None) -> dict[str, t.Any]:
         wanted = Version(settings, engine.image_id(settings.image))
         result["differs"] = differences(wanted, container)
         result["failed"] = why_failed(wanted) if result["differs"] else ""
+        result["certificate"] = renewal_problem(settings)
         result["proven"] = is_proven(settings, container["Id"])
         answer(settings, container, server, result)
     except OperatorError as error:

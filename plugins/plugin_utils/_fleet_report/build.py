@@ -335,8 +335,7 @@ def _notebooks(host: Host, seen: Answer) -> list[Reason]:
             reasons.append(
                 _reason("attention", f"Backup of notebook {notebook['name']}: {text(one['backup']['problem'])}")
             )
-        if notebook["pending"]:
-            host["pending"].append(notebook["pending"])
+        host["pending"] += [text(sentence) for sentence in (one["pending"], one["certificate"]) if sentence]
     return reasons
 
 

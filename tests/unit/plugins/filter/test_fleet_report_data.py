@@ -109,6 +109,7 @@ CASES: dict[str, tuple[t.Any, t.Any, str, str]] = {
     ),
     "a healthy notebook": (well(notebooks=notebook()), None, "fine", "Nothing"),
     "a sick notebook": (well(notebooks=notebook(health="no answer")), None, "attention", "Notebook keras: no answer"),
+    "a certificate that ends": (well(notebooks=notebook(certificate="Renew it.")), None, "pending", "Renew it."),
     "a notebook that hangs": (
         well(notebooks=notebook(health="no answer", advice="Restart it.")),
         None,

@@ -92,6 +92,7 @@ def test_status_of_a_healthy_instance(settings: Settings) -> None:
         "image": "keras:cpu",
         "url": f"http://127.0.0.1:{settings.port}/lab",
         "fingerprint": "",
+        "certificate": "",
         "show_token": f"sudo cat {settings.token_file}",
         "health": "healthy",
         "advice": "",
