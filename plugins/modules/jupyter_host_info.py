@@ -45,8 +45,8 @@ options:
     default: false
   remove_unlisted:
     description:
-      - Whether instances that are on the host and not among O(instances) are to be removed first. Their ports count as
-        free then, unless somebody is at work there.
+      - Whether instances that are on the host and not among O(instances) are to be removed first. Their ports and
+        GPUs count as free then, unless somebody is at work there.
     type: bool
     default: false
   force:

@@ -204,6 +204,18 @@ def recorded_gpus(name: str) -> tuple[str, ...]:
         return ()
 
 
+def others_gpus(listed: set[str]) -> list[tuple[str, ...]]:
+    """What the instances have that are on this machine and not in the list."""
+    found = []
+    for name in unlisted(listed):
+        # Of one that cannot be read, nothing is known.
+        with contextlib.suppress(OperatorError):
+            settings = load_settings(name)
+            if settings.enabled:
+                found.append(settings.gpus)
+    return found
+
+
 def known_names(instances: list[Settings], engine: Engine) -> frozenset[str]:
     """Of the single GPUs that are given in turn. Empty: NVIDIA's own runtime knows them all."""
     methods = {instance.gpu_method for instance in instances if instance.gpus == gpus.AUTO}
@@ -212,9 +224,16 @@ def known_names(instances: list[Settings], engine: Engine) -> frozenset[str]:
 
 
 def settle_gpus(
-    wanted: list[Settings], images: dict[str, dict[str, t.Any] | None], engine: Engine, allow_shared: bool
+    wanted: list[Settings],
+    images: dict[str, dict[str, t.Any] | None],
+    engine: Engine,
+    allow_shared: bool,
+    others: t.Iterable[tuple[str, ...]] = (),
 ) -> tuple[list[Settings], list[str]]:
-    """The instances with their GPUs, and what is wrong with what they ask for."""
+    """The instances with their GPUs, and what is wrong with what they ask for.
+
+    others: what instances have that stay on this machine beside these.
+    """
     can = functools.lru_cache(maxsize=None)(lambda: bool(gpus.find_method(engine)))
     open_to_gpus = [
         instance
@@ -230,7 +249,7 @@ def settle_gpus(
         devices = list_devices()
         problems = [] if allow_shared else conflicts(named, devices)
         recorded = {instance.name: recorded_gpus(instance.name) for instance in open_to_gpus}
-        given = assign(open_to_gpus, devices, recorded, known_names(open_to_gpus, engine))
+        given = assign(open_to_gpus, devices, recorded, known_names(open_to_gpus, engine), others)
     return [instance._replace(gpus=given.get(instance.name, ())) for instance in wanted], problems
 
 
@@ -271,9 +290,12 @@ def unit_states(instances: list[Settings]) -> dict[str, list[str]]:
             states[unit["ActiveState"]].append(instance.name)
         is_settled = (unit["ActiveState"], unit["UnitFileState"]) == ("active", "enabled")
         states["settled" if is_settled else "to_start"].append(instance.name)
-    listed = {instance.name for instance in instances}
-    found = {path.parent.name for path in layout.CONFIG.glob("*/settings.json")}
-    return {**states, "unlisted": sorted(found - listed)}
+    return {**states, "unlisted": unlisted({instance.name for instance in instances})}
+
+
+def unlisted(listed: set[str]) -> list[str]:
+    """The names of instances that an earlier run made, and that are not in the list."""
+    return sorted({path.parent.name for path in layout.CONFIG.glob("*/settings.json")} - listed)
 
 
 def preflight(
@@ -302,10 +324,12 @@ def preflight(
         problems += neighbour_problems(wanted, engine_users(ENGINE_SOCKET))
     try:
         engine.version()
-        left_ports = {port_of(name, engine) for name in leaving(units, remove_unlisted, force)}
+        gone = leaving(units, remove_unlisted, force)
+        left_ports = {port_of(name, engine) for name in gone}
         images = {name: engine.inspect("image", name) for name in sorted({instance.image for instance in wanted})}
         missing_images = [name for name, image in images.items() if image is None]
-        wanted, found = settle_gpus(wanted, images, engine, share_gpus)
+        others = others_gpus({instance.name for instance in listed}.union(gone))
+        wanted, found = settle_gpus(wanted, images, engine, share_gpus, others)
         problems += found
         for instance in wanted:
             own_ports[instance.name] = port_of(instance.name, engine)
