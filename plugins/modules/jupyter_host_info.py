@@ -45,8 +45,13 @@ options:
     default: false
   remove_unlisted:
     description:
-      - Whether instances that are on the host and not among O(instances) are about to be removed.
-      - Their GPUs then count as free for those that leave it open which they get.
+      - Whether instances that are on the host and not among O(instances) are to be removed first. Their ports and
+        GPUs count as free then, unless somebody is at work there.
+    type: bool
+    default: false
+  force:
+    description:
+      - Whether those are to be removed whoever is at work.
     type: bool
     default: false
 seealso:
@@ -146,6 +151,7 @@ def main() -> None:
             "allow_docker_users": {"type": "bool", "default": False},
             "share_gpus": {"type": "bool", "default": False},
             "remove_unlisted": {"type": "bool", "default": False},
+            "force": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

@@ -31,6 +31,7 @@ from .errors import EngineError, OperatorError
 from .files import run_as
 from .gpu_assignment import Device, assign, conflicts, devices_of, wants_gpus
 from .settings import Account, Settings, find_account, in_bytes, load_settings, total_memory
+from .status import status
 
 # The role sets these itself, and a token in the environment shows in `docker inspect`.
 RESERVED_ENVIRONMENT = {"HOME", "JUPYTER_CONFIG_PATH", "JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE"}
@@ -115,8 +116,8 @@ def list_problems(instances: list[Settings], allow_plain_http: bool) -> list[str
     return problems
 
 
-def instance_problems(instance: Settings, own_port: int | None) -> list[str]:
-    """What keeps one instance from starting here. The port at which its container is published is its own."""
+def instance_problems(instance: Settings, free_ports: t.Container[int | None]) -> list[str]:
+    """What keeps one instance from starting here. Ports that its own container has, or will have left, are free."""
     problems = []
     reserved = RESERVED_ENVIRONMENT & set(instance.environment)
     if reserved:
@@ -136,7 +137,7 @@ def instance_problems(instance: Settings, own_port: int | None) -> list[str]:
         problems.append(f"its `gpus`: {gpu_problem}")
     problems += certificate_problems(instance)
     # On whichever address: the container that is there makes room for the one that takes its place.
-    if own_port != instance.port:
+    if instance.port not in free_ports:
         problem = port_problem(instance.bind_address, instance.port)
         if problem:
             problems.append(f"{problem}; give it another `port`, or stop that")
@@ -252,6 +253,27 @@ def settle_gpus(
     return [instance._replace(gpus=given.get(instance.name, ())) for instance in wanted], problems
 
 
+def port_of(name: str, engine: Engine) -> int | None:
+    """At which the container of an instance is published, while it runs."""
+    container = engine.inspect("container", f"jupyter-{name}")
+    if container and container["State"]["Running"] and layout.LABEL_INSTANCE in labels(container):
+        return published(container)[1]
+    return None
+
+
+def leaving(units: dict[str, list[str]], remove_unlisted: bool, force: bool) -> list[str]:
+    """Instances that the run stops before it starts others. One that is at work is removed by force only."""
+    removed = units["unlisted"] if remove_unlisted else []
+    return units["to_stop"] + [name for name in removed if force or not is_at_work(name)]
+
+
+def is_at_work(name: str) -> bool:
+    try:
+        return bool(status(name)["busy"])
+    except OperatorError:
+        return True
+
+
 def unit_states(instances: list[Settings]) -> dict[str, list[str]]:
     """The names of instances by what is to be done about their units."""
     states: dict[str, list[str]] = {"active": [], "failed": [], "settled": [], "to_start": [], "to_stop": []}
@@ -282,6 +304,7 @@ def preflight(
     allow_docker_users: bool = False,
     share_gpus: bool = False,
     remove_unlisted: bool = False,
+    force: bool = False,
     check_mode: bool = False,
 ) -> dict[str, t.Any]:
     listed = [Settings.parse(instance) for instance in instances]
@@ -292,23 +315,24 @@ def preflight(
         return {"problems": problems}
 
     engine, engine_error = Engine(), ""
-    own_ports: dict[str, int] = {}
+    own_ports: dict[str, int | None] = {}
+    left_ports: set[int | None] = set()
+    units = unit_states(listed)
     missing_images: list[str] = []
     wanted = [instance for instance in listed if instance.enabled]
     if not allow_docker_users:
         problems += neighbour_problems(wanted, engine_users(ENGINE_SOCKET))
     try:
         engine.version()
+        gone = leaving(units, remove_unlisted, force)
+        left_ports = {port_of(name, engine) for name in gone}
         images = {name: engine.inspect("image", name) for name in sorted({instance.image for instance in wanted})}
         missing_images = [name for name, image in images.items() if image is None]
-        # Those of who goes in this run are free again.
-        others = [] if remove_unlisted else others_gpus({instance.name for instance in listed})
+        others = others_gpus({instance.name for instance in listed}.union(gone))
         wanted, found = settle_gpus(wanted, images, engine, share_gpus, others)
         problems += found
         for instance in wanted:
-            container = engine.inspect("container", instance.container)
-            if container and container["State"]["Running"] and layout.LABEL_INSTANCE in labels(container):
-                _address, own_ports[instance.name] = published(container)
+            own_ports[instance.name] = port_of(instance.name, engine)
             try:
                 gpus.choose(instance.gpus, instance.gpu_method, engine)
             except EngineError:
@@ -322,7 +346,7 @@ def preflight(
 
     missing_users = set()
     for instance in wanted:
-        found = instance_problems(instance, own_ports.get(instance.name))
+        found = instance_problems(instance, left_ports | {own_ports.get(instance.name)})
         problems += [f"Instance {instance.name}: {problem}." for problem in found]
         try:
             find_account(instance.user)
@@ -336,6 +360,6 @@ def preflight(
         "missing_users": sorted(missing_users),
         "gpus": {instance.name: list(instance.gpus) for instance in wanted},
         "missing_directories": [str(directory) for directory in directories if not directory.is_dir()],
-        "units": unit_states(listed),
+        "units": units,
         "backups": {"timers": timers(), "restic": shutil.which("restic") or ""},
     }
