@@ -100,6 +100,18 @@ def list_problems(instances: list[Settings], allow_plain_http: bool) -> list[str
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
             problems.append(f"Every instance needs a `{key}` of its own, and several have {', '.join(twice)}.")
+    homes: dict[str, set[str]] = {}
+    for instance in enabled:
+        # That of a user is a different one for each.
+        if instance.home and not instance.home.startswith("~"):
+            homes.setdefault(os.path.normpath(instance.home), set()).add(instance.user)
+    problems += [
+        f"{' and '.join(sorted(users))} have the `home` {home} together, so that what one of them puts there, such as "
+        f"~/.ipython/profile_default/startup, runs with the rights and the token of the other. Give each a `home` of "
+        f"their own, or leave it out."
+        for home, users in homes.items()
+        if len(users) > 1
+    ]
     for instance in enabled:
         try:
             loopback = ipaddress.ip_address(instance.bind_address).is_loopback

@@ -31,7 +31,7 @@ class Events:
         if kind == "v2_playbook_on_stats":
             self._finish(event["stats"])
         elif kind in ("v2_runner_on_ok", "v2_runner_on_failed", "v2_runner_on_unreachable"):
-            for name, result in event["hosts"].items():
+            for name, result in (event.get("hosts") or {}).items():
                 self._note(self._of(name), kind, event["task"]["name"], result)
 
     def hosts(self) -> dict[str, dict[str, t.Any]]:

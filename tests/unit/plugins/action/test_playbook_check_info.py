@@ -79,6 +79,12 @@ def test_failures_count_where_they_were_not_rescued() -> None:
     assert hosts["gone"]["unreachable"]
 
 
+def test_event_of_no_host_is_nobodys() -> None:
+    events = Events()
+    events.take('{"_event": "v2_runner_on_ok", "task": {"name": "a"}}')
+    assert events.hosts() == {}
+
+
 def test_long_message_is_cut() -> None:
     events = Events()
     events.take(line("failed", "a", "Try", msg="x" * 9999))

@@ -244,7 +244,9 @@ def test_windows_is_fine_only_where_the_check_run_looked(checked: t.Any, severit
 def test_gpus_that_no_driver_shows_are_not_counted(counts: dict[str, t.Any], seen: int | None) -> None:
     answers = {"lab01": well(gpus={**lab._gpus(1, "T4", 2), "counts": counts})}
     report = fleet_report_data(answers, asked=answers, made_at=0)
-    assert report["hosts"][0]["gpus"]["seen"] == seen
+    gpus = report["hosts"][0]["gpus"]
+    assert gpus
+    assert gpus["seen"] == seen
     assert ("gpulab_gpus{" in fleet_report(report, "prometheus")) is (seen is not None)
     assert ('<span class="number bad">' in fleet_report(report, "html")) is (seen != 2)
 

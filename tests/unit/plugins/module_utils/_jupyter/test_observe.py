@@ -225,6 +225,12 @@ def test_units(enabled: bool, active: str, expected: list[str], docker: Docker, 
         ([{}, {"name": "b"}], "a `port` of its own, and several have 8888"),
         ([{}, {"name": "b", "enabled": False}], ""),
         ([{"bind_address": "localhost"}], "is no IP address"),
+        (
+            [{"home": "/srv/h/", "user": "ada"}, {"name": "b", "port": 1, "home": "/srv/h", "user": "grace"}],
+            "ada and grace have the `home` /srv/h together",
+        ),
+        ([{"home": "/srv/h", "user": "ada"}, {"name": "b", "port": 1, "home": "/srv/h", "user": "ada"}], ""),
+        ([{"home": "~/h", "user": "ada"}, {"name": "b", "port": 1, "home": "~/h", "user": "grace"}], ""),
         ([{"bind_address": "0.0.0.0"}], "jupyter_allow_plain_http"),  # noqa: S104
         ([{"bind_address": "::1"}], ""),
     ],
