@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gpulab.workstation authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One line for each host that did not get to the end, and nothing where all did."""
+"""One line for each cause that kept hosts from the end, and nothing where all got there."""
 
 from __future__ import annotations
 
@@ -10,20 +10,29 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.utils.display import Display
-from ansible_collections.gpulab.workstation.plugins.callback.summary import CallbackModule, reason
+from ansible_collections.gpulab.workstation.plugins.callback.summary import CallbackModule, named, reason
 
 HOSTS = ["lab01", "lab02", "lab03"]
 
 
-def outcome(host: str, task: str, **result: t.Any) -> t.Any:
+def outcome(host: str, task: str, action: str = "command", ends_all: bool = False, **result: t.Any) -> t.Any:
     return SimpleNamespace(
-        host=SimpleNamespace(get_name=lambda: host), task=SimpleNamespace(get_name=lambda: task), result=result
+        host=SimpleNamespace(get_name=lambda: host, vars={"ansible_host": f"192.0.2.{host[-1]}"}),
+        task=SimpleNamespace(
+            get_name=lambda: task, action=f"ansible.builtin.{action}", run_once=ends_all, any_errors_fatal=None
+        ),
+        result=result,
     )
 
 
-def statistics(failures: list[str], dark: list[str]) -> t.Any:
+def statistics(
+    failures: list[str], dark: list[str], hosts: list[str] = HOSTS, changed: dict[str, int] | None = None
+) -> t.Any:
     return SimpleNamespace(
-        processed=dict.fromkeys(HOSTS, 1), failures=dict.fromkeys(failures, 1), dark=dict.fromkeys(dark, 1)
+        processed=dict.fromkeys(hosts, 1),
+        failures=dict.fromkeys(failures, 1),
+        dark=dict.fromkeys(dark, 1),
+        changed=changed or {},
     )
 
 
@@ -53,6 +62,67 @@ def test_one_line_for_each_host_and_what_to_do(summary: CallbackModule, said: li
         "1 of 3 hosts got to the end. The same command goes on where it stopped; "
         "for these alone, with: --limit lab02,lab03",
     ]
+
+
+def test_hosts_with_the_same_cause_share_a_line(summary: CallbackModule, said: list[str]) -> None:
+    """Names and addresses differ, and so does the one with another cause."""
+    for host in HOSTS:
+        refusal = f"The registry has no keras:cpu-1, which {host} should have."
+        summary.v2_runner_on_failed(outcome(host, f"ask {host} | Refuse", "fail", msg=refusal))
+    summary.v2_runner_on_failed(outcome("lab03", "pull", msg="lab031 is full"))
+    summary.v2_runner_on_unreachable(outcome("lab04", "Ask", msg="connect to host 192.0.2.4: timed out"))
+    summary.v2_runner_on_unreachable(outcome("lab05", "Ask", msg="connect to host 192.0.2.5: timed out"))
+    summary.v2_playbook_on_stats(statistics(HOSTS, ["lab04", "lab05"], [*HOSTS, "lab04", "lab05", "lab06"]))
+    assert said[1:] == [
+        "lab01, lab02 failed, ask HOST | Refuse: The registry has no keras:cpu-1, which HOST should have.",
+        "lab03 failed, pull: lab031 is full",
+        "lab04, lab05 were not reached, Ask: connect to host HOST: timed out",
+        "1 of 6 hosts got to the end. The same command goes on where it stopped; "
+        "for these alone, with: --limit lab01,lab02,lab03,lab04,lab05",
+    ]
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_refusal_is_nothing_that_could_go_on(summary: CallbackModule, said: list[str], once: bool) -> None:
+    """A forgotten variable. With `run_once`, Ansible counts the host alone that said so."""
+    hosts = HOSTS[:1] if once else HOSTS
+    for host in hosts:
+        summary.v2_runner_on_failed(outcome(host, "Name what is missing", "fail", once, msg="Say what to upload."))
+    summary.v2_playbook_on_stats(statistics(hosts, [], hosts))
+    assert said == [
+        "SUMMARY",
+        f"{'lab01' if once else 'lab[01:03]'} failed, Name what is missing: Say what to upload.",
+        "Nothing was changed on any host.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("action", "changed"), [("fail", {"lab03": 1}), ("command", {})], ids=["refusal after a change", "failure"]
+)
+def test_no_limit_where_one_ended_it_for_all(
+    summary: CallbackModule, said: list[str], action: str, changed: dict[str, int]
+) -> None:
+    summary.v2_runner_on_failed(outcome("lab01", "Build once", action, ends_all=True, msg="no"))
+    summary.v2_playbook_on_stats(statistics(["lab01"], [], changed=changed))
+    assert said[-1] == "It ended there for all hosts. The same command goes on where it stopped."
+
+
+@pytest.mark.parametrize(
+    ("hosts", "names"),
+    [
+        (["lab02", "lab01"], "lab01, lab02"),
+        (["lab8", "lab10", "lab9", "lab12"], "lab[8:10], lab12"),
+        ([f"lab{number:02}.example.org" for number in range(98, 101)], "lab[98:100].example.org"),
+        (["row2-lab03", "row2-lab04", "row2-lab05", "row3-lab06"], "row2-lab[03:05], row3-lab06"),
+        (
+            ["lab01", "lab02", "lab3", "localhost", "10.0.0.1", "10.0.0.2"],
+            "10.0.0.1, 10.0.0.2, lab01, lab02, lab3, localhost",
+        ),
+    ],
+    ids=str,
+)
+def test_hosts_are_named_as_in_an_inventory(hosts: list[str], names: str) -> None:
+    assert named(hosts) == names
 
 
 def test_nothing_where_all_went_well(summary: CallbackModule, said: list[str]) -> None:
