@@ -89,9 +89,12 @@ def entries(listing: str) -> dict[str, Entry]:
 def file_changes(source: str, destination: str) -> dict[str, list[str]]:
     there = entries(destination)
     changes: dict[str, list[str]] = {"new": [], "older": [], "kept": []}
+    blocked: set[str] = set()
     for path, entry in sorted(entries(source).items()):
         found = there.get(path)
-        if any(str(parent) in changes["kept"] for parent in PurePosixPath(path).parents):
+        if found is not None and entry.kind == "d" != found.kind:
+            blocked.add(path)
+        if blocked and not blocked.isdisjoint(map(str, PurePosixPath(path).parents)):
             changes["kept"].append(path)
         elif found is None:
             changes["new"].append(path)
