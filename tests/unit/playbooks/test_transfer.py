@@ -74,8 +74,9 @@ def run(tmp_path: Path, workdir: Path, name: str, *arguments: str) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    left = [path for path in re.findall(r"item=(/var/tmp/gpulab-\w+)\)", done.stdout) if Path(path).exists()]
-    assert not left
+    used = re.findall(r"item=(/var/tmp/gpulab-transit-\w+)\)", done.stdout)
+    assert used
+    assert not any(Path(path).exists() for path in used)
     return done.stdout
 
 
