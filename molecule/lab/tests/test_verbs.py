@@ -84,6 +84,10 @@ def test_a_busy_port_is_a_clear_error(first_port: int) -> None:
     assert "-e tunnel_port=" in said
 
 
+def test_what_is_no_port_is_refused() -> None:
+    assert "tunnel_port is abc" in words(verb("tunnel", "-e", "tunnel_port=abc", ends=2).text)
+
+
 def test_upload_and_download_round_trip(host: Host, tmp_path: Path) -> None:
     lessons = tmp_path / "lessons"
     (lessons / "week 1").mkdir(parents=True)
