@@ -84,6 +84,10 @@ def test_a_busy_port_is_a_clear_error(first_port: int) -> None:
     assert "-e tunnel_port=" in said
 
 
+def test_what_is_no_port_is_refused() -> None:
+    assert "tunnel_port is abc" in words(verb("tunnel", "-e", "tunnel_port=abc", ends=2).text)
+
+
 def test_upload_and_download_round_trip(host: Host, tmp_path: Path) -> None:
     lessons = tmp_path / "lessons"
     (lessons / "week 1").mkdir(parents=True)
@@ -100,6 +104,17 @@ def test_upload_and_download_round_trip(host: Host, tmp_path: Path) -> None:
             f"print(pathlib.Path('{src}/new.txt').write_text('made in the notebook'))"
         )
         assert seen.split() == ["256", "20"]
+
+        # What somebody has done there since is theirs, and what takes its place does not take it away.
+        edit = f"import pathlib; pathlib.Path('{src}/digits.ipynb').write_text('work of a day')"
+        Notebook(host).run_cell(edit)
+        edited = verb(*upload)
+        assert edited.changed(MACHINE) == 0
+        assert f"{MACHINE}: left alone, because it was changed there since" in edited.text
+        verb(*upload, "-e", "upload_replace=true")
+        look = f"[p.read_text() for p in sorted(pathlib.Path('{src}').glob('digits.ipynb*'))]"
+        kept = Notebook(host).run_cell(f"import pathlib; print({look})")
+        assert kept == str(['{"cells": []}\n', "work of a day"])
 
         results = tmp_path / "results"
         download = ("download", "-e", f"download_to={results}")

@@ -1,0 +1,136 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""upload and download with a notebook's user of this machine: what somebody has changed since is never lost."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+# One who exists everywhere, and owns nothing.
+USER = "nobody"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0, reason="another user's files take root"),
+    pytest.mark.skipif(not shutil.which("rsync"), reason="rsync copies"),
+]
+
+
+@pytest.fixture
+def workdir() -> Iterator[Path]:
+    """Of the notebook; below a directory that USER gets through, which tmp_path is not."""
+    path = Path("/var/tmp", f"gpulab-test-{os.getpid()}")
+    path.mkdir(mode=0o700)
+    account = pwd.getpwnam(USER)
+    os.chown(path, account.pw_uid, account.pw_gid)
+    yield path
+    shutil.rmtree(path)
+
+
+def run(tmp_path: Path, workdir: Path, name: str, *arguments: str) -> str:
+    """The real playbook, but for the two tasks that want SSH, sudo and a notebook that runs."""
+    plays = yaml.safe_load((ROOT / f"playbooks/{name}.yml").read_text(encoding="utf-8"))
+    for play in plays:
+        play["tasks"] = [
+            task
+            for task in play["tasks"]
+            if task.get("ansible.builtin.import_tasks") not in ("tasks/become.yml", "tasks/notebook.yml")
+        ]
+        for task in play["tasks"]:
+            for include in ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks"):
+                if include in task:
+                    task[include] = str(ROOT / "playbooks" / task[include])
+    playbook = tmp_path / f"{name}.yml"
+    playbook.write_text(yaml.safe_dump(plays, allow_unicode=True))
+    host = {
+        "ansible_connection": "local",
+        # Here root needs no sudo. USER has no shell of their own, and cannot get at the tests' Python.
+        "ansible_become_method": "su",
+        "ansible_become_flags": "-s /bin/sh",
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_remote_tmp": str(workdir / ".ansible"),
+        "chosen_notebooks": [{"name": "ada", "user": USER, "workdir": str(workdir)}],
+    }
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(yaml.safe_dump({"workstations": {"hosts": {"lab07": host}}}))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, playbook, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    used = re.findall(r"item=(/var/tmp/gpulab-transit-\w+)\)", done.stdout)
+    assert used
+    assert not any(Path(path).exists() for path in used)
+    return done.stdout
+
+
+def earlier(directory: Path, name: str) -> str:
+    (found,) = directory.glob(f"{name}.before-*")
+    assert re.fullmatch(rf"{re.escape(name)}\.before-\d{{8}}-\d{{6}}", found.name)
+    return found.read_text()
+
+
+def write(path: Path, text: str, time: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    os.utime(path, (time, time))
+
+
+def test_upload(tmp_path: Path, workdir: Path) -> None:
+    lessons = tmp_path / "lessons"
+    write(lessons / "week 1/größe.txt", "lesson", 1000)
+    write(lessons / "digits.ipynb", "lesson", 1000)
+    write(workdir / "digits.ipynb", "work of a day", 2000)
+    write(workdir / "week 1/größe.txt", "an older lesson", 500)
+    subprocess.run(["chown", "-R", USER, workdir], check=True)
+    arguments = ("upload", "-e", f"upload_from={lessons}")
+
+    said = run(tmp_path, workdir, *arguments)
+    assert (workdir / "digits.ipynb").read_text() == "work of a day"
+    assert "lab07: left alone, because it was changed there since" in said
+    assert (workdir / "week 1/größe.txt").read_text() == "lesson"
+    assert (workdir / "week 1/größe.txt").owner() == USER
+    assert earlier(workdir / "week 1", "größe.txt") == "an older lesson"
+
+    run(tmp_path, workdir, *arguments, "-e", "upload_replace=true")
+    assert (workdir / "digits.ipynb").read_text() == "lesson"
+    assert earlier(workdir, "digits.ipynb") == "work of a day"
+
+
+def test_download(tmp_path: Path, workdir: Path) -> None:
+    results = tmp_path / "results"
+    write(workdir / "outputs/model.keras", "trained", 1000)
+    write(workdir / "outputs/notes.txt", "theirs", 1000)
+    (workdir / "outputs/out").symlink_to("/etc/passwd")
+    write(results / "lab07/notes.txt", "marked", 2000)
+    write(results / "lab07/model.keras", "trained yesterday", 500)
+    arguments = ("download", "-e", f"download_to={results}")
+
+    said = run(tmp_path, workdir, *arguments)
+    assert (results / "lab07/notes.txt").read_text() == "marked"
+    assert "lab07: left alone, because it was changed here since" in said
+    assert (results / "lab07/model.keras").read_text() == "trained"
+    assert earlier(results / "lab07", "model.keras") == "trained yesterday"
+    assert not (results / "lab07/out").is_symlink()
+
+    # Who names a notebook gets its files apart from all others.
+    run(tmp_path, workdir, *arguments, "-e", "notebook=ada")
+    assert (results / "lab07/ada/notes.txt").read_text() == "theirs"
+    run(tmp_path, workdir, *arguments, "-e", "download_replace=true")
+    assert earlier(results / "lab07", "notes.txt") == "marked"
