@@ -12,7 +12,7 @@ import pytest
 from ansible.utils.display import Display
 from ansible_collections.gpulab.workstation.plugins.callback.summary import CallbackModule, named, reason
 
-HOSTS = ["lab01", "lab02", "lab03"]
+HOSTS = ("lab01", "lab02", "lab03")
 
 
 def outcome(host: str, task: str, action: str = "command", ends_all: bool = False, **result: t.Any) -> t.Any:
@@ -26,7 +26,10 @@ def outcome(host: str, task: str, action: str = "command", ends_all: bool = Fals
 
 
 def statistics(
-    failures: list[str], dark: list[str], hosts: list[str] = HOSTS, changed: dict[str, int] | None = None
+    failures: t.Sequence[str],
+    dark: t.Sequence[str],
+    hosts: t.Sequence[str] = HOSTS,
+    changed: dict[str, int] | None = None,
 ) -> t.Any:
     return SimpleNamespace(
         processed=dict.fromkeys(hosts, 1),
