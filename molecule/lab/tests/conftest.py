@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 from testinfra.host import Host
 
 REGISTRY = "gpulab-lab-registry"
 CURRENT = "keras:cpu"
+STANDIN = "standin:cpu"
 # Each workstation, and one of its notebooks.
 MACHINES = {"gpulab-lab-1": "keras", "gpulab-lab-2": "ada"}
 
@@ -26,6 +28,15 @@ def name_of(host: Host) -> str:
 
 def image_id(host: Host, image: str) -> str:
     return str(host.check_output("docker image inspect --format '{{.Id}}' %s", image))
+
+
+def forget_standin(host: Host) -> str:
+    """Leave an older version of the stand-in, and no layer of the present one; return the ID of the older."""
+    names = host.check_output("docker image ls --format '{{.Repository}}:{{.Tag}}'").split()
+    if stale := [name for name in names if re.search(r"(^|/)standin:", name)]:
+        host.check_output(f"docker image rm {' '.join(stale)}")
+    host.check_output(f"docker tag {CURRENT} {STANDIN}")
+    return image_id(host, STANDIN)
 
 
 @pytest.fixture(scope="session")

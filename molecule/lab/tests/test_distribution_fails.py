@@ -20,9 +20,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.gpulab.workstation.molecule.lab.tests.conftest import (
-    CURRENT,
     MACHINES,
     REGISTRY,
+    STANDIN,
+    forget_standin,
     image_id,
     machine,
 )
@@ -39,7 +40,6 @@ from testinfra.host import Host
 # Whom things befall, and the other one.
 UNLUCKY, LUCKY = "gpulab-lab-2", "gpulab-lab-1"
 AWAY = "gpulab-away"
-STANDIN = "standin:cpu"
 WITH_STANDIN = ("--tags", "keras_image", "-e", "keras_image_name=standin", "--limit", UNLUCKY)
 testinfra_hosts = [f"ansible://{UNLUCKY}"]
 
@@ -50,18 +50,9 @@ def provide(*arguments: str, ends: int = 0) -> str:
     return words(said.text)
 
 
-def forget(host: Host) -> str:
-    """Leave an older version of the stand-in, and no layer of the present one; return the ID of the older."""
-    names = host.check_output("docker image ls --format '{{.Repository}}:{{.Tag}}'").split()
-    if stale := [name for name in names if re.search(r"(^|/)standin:", name)]:
-        host.check_output(f"docker image rm {' '.join(stale)}")
-    host.check_output(f"docker tag {CURRENT} {STANDIN}")
-    return image_id(host, STANDIN)
-
-
 @pytest.fixture
 def older(host: Host) -> str:
-    return forget(host)
+    return forget_standin(host)
 
 
 @pytest.fixture
@@ -138,7 +129,7 @@ def test_failures_are_a_line_each_and_the_others_have_their_notebook(
 ) -> None:
     """A full disk here, and a machine that is away; nobody has an address of its net (RFC 5737)."""
     lucky = machine(LUCKY)
-    forget(lucky)
+    forget_standin(lucky)
     away = tmp_path / "away.json"
     away.write_text(
         json.dumps({"workstations": {"hosts": {AWAY: {"ansible_host": "192.0.2.1", "ansible_timeout": 2}}}})

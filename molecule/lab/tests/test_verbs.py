@@ -145,17 +145,3 @@ def test_users_get_their_url_and_nobody_else_does(host: Host) -> None:
     assert f"/lab?token={token}" in file.content_string
     assert verb("users").changed(MACHINE) == 0
     assert host.run("runuser -u nobody -- cat %s", path).failed
-
-
-def test_maintenance_leaves_work_alone_and_says_why(host: Host) -> None:
-    notebook = Notebook(host)
-    terminal = notebook.request("/api/terminals", "POST")[1]["name"]
-    before = notebook.inspect("{{json .State.StartedAt}}")
-    try:
-        said = verb("maintenance", "-e", "maintenance_drain_minutes=0.5").text
-        assert f"{MACHINE}: left as it is, terminal {terminal} is open" in said
-    finally:
-        notebook.request(f"/api/terminals/{terminal}", "DELETE")
-    assert f"{MACHINE}: done" in verb("maintenance").text
-    # A machine on which nothing was new is as it was.
-    assert notebook.inspect("{{json .State.StartedAt}}") == before
