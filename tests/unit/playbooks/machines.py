@@ -26,17 +26,28 @@ ROOT = Path(__file__).resolve().parents[3]
 ROLES = ("docker", "nvidia_container_toolkit", "nvidia_driver", "lab_registry")
 NOTEBOOK = {"name": "keras", "busy": [], "health": "healthy", "container": "4f1c"}
 GPUS = {"status": "ok", "summary": "2 of 2 GPUs visible in cdi"}
+QUIET = {
+    "ports": {"5000": {"listening": True, "clients": 0}, "5001": {"listening": True, "clients": 0}},
+    "units": {"docker-registry-clean.service": {"active": False}},
+}
 ANSWERS: dict[str, dict[str, Any]] = {
+    "apt": {"changed": True},
+    # pgrep, which finds nothing.
+    "command": {"rc": 1, "stdout": ""},
     "gpu_visibility_info": GPUS,
     "jupyter_info": {"instances": [NOTEBOOK]},
+    "lab_registry_info": QUIET,
     "nvidia_driver_info": {"in_use": [], "reboot_obstacles": [], "plan": {"upgrades": []}},
     "print_text": {},
     "reboot": {"changed": True},
     "role": {},
     "systemd_service": {"changed": True},
 }
-# What would act on the machine that the tests run on, in the tasks of a restart.
+LOOKS = ("command", "gpu_visibility_info", "jupyter_info", "lab_registry_info", "nvidia_driver_info")
+# What would look at the machine that the tests run on, or act on it.
 ELSEWHERE = {
+    "ansible.builtin.apt:": "gpulab.workstation.apt:",
+    "ansible.builtin.command:": "gpulab.workstation.command:",
     "ansible.builtin.reboot:\n": "gpulab.workstation.reboot:\n",
     "ansible.builtin.systemd_service:": "gpulab.workstation.systemd_service:",
     "path: /run/reboot-required": 'path: "{{ machine }}/reboot-required"',
@@ -102,6 +113,7 @@ class Lab:
         self.collections = path / "collections"
         for name in names:
             (self.path / name).mkdir(parents=True)
+        self.groups: dict[str, list[str]] = {"workstations": list(names)}
         self.hosts: dict[str, dict[str, Any]] = {name: {} for name in names}
         self.variables = {
             "ansible_become": False,
@@ -122,13 +134,14 @@ class Lab:
         """What was done to it, without what only looked."""
         log = self[name] / "log"
         lines = log.read_text().splitlines() if log.exists() else []
-        return [line.partition("name=")[2] for line in lines if "_info" not in line.split()[0]]
+        return [line.partition("name=")[2] for line in lines if not line.startswith(LOOKS)]
 
     def maintain(self, *arguments: str, ends: int = 0) -> str:
         """Run it, and return what was printed."""
         inventory = self.path / "lab.yml"
         hosts = {name: {**given, "machine": str(self[name])} for name, given in self.hosts.items()}
-        inventory.write_text(yaml.safe_dump({"workstations": {"hosts": hosts, "vars": self.variables}}))
+        groups = {group: {"hosts": {name: hosts[name] for name in names}} for group, names in self.groups.items()}
+        inventory.write_text(yaml.safe_dump({**groups, "all": {"vars": self.variables}}))
         playbook = self.collections / "ansible_collections/gpulab/workstation/playbooks/maintenance.yml"
         done = subprocess.run(
             [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, playbook, *arguments],

@@ -14,9 +14,10 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from ansible_collections.gpulab.workstation.tests.unit.playbooks.machines import GPUS, NOTEBOOK, Lab
+from ansible_collections.gpulab.workstation.tests.unit.playbooks.machines import GPUS, NOTEBOOK, QUIET, Lab
 
 pytestmark = pytest.mark.slow
 CARED_FOR = ["docker upgrade", "nvidia_container_toolkit upgrade", "nvidia_driver as it is"]
@@ -25,6 +26,16 @@ AT_WORK = {"instances": [{**NOTEBOOK, "busy": ["digits.ipynb runs a cell"]}]}
 IDLE = {"instances": [NOTEBOOK]}
 # The broadcast address of the loopback, so that no packet leaves this machine; the port is the module's.
 LOOPBACK, DISCARD = "127.255.255.255", 7
+
+
+REGISTRY_CARED_FOR = [
+    "['docker-registry', 'apache2-utils'] only_upgrade=True state=latest update_cache=True",
+    "docker-registry-push.service state=restarted",
+    "lab_registry as it is",
+]
+PULLED_FROM = {**QUIET, "ports": {"5000": {"clients": 2}, "5001": {"clients": 0}}}
+CLEANED = {**QUIET, "units": {"docker-registry-clean.service": {"active": True}}}
+BUILDS = {"rc": 0, "stdout": "4711 docker build --tag=keras:cpu ."}
 
 
 def report(said: str) -> dict[str, str]:
@@ -43,6 +54,13 @@ def test_restart_is_only_where_it_is_allowed(lab: Lab) -> None:
     said = lab.maintain()
     assert lab.log("lab01") == CARED_FOR
     assert report(said) == {"lab01": "done, It asks for a restart: -e maintenance_reboot=true does that."}
+
+
+def test_who_is_at_work_is_left_alone_at_once_where_nobody_waits(lab: Lab) -> None:
+    lab.answers("lab01", "jupyter_info", AT_WORK)
+    said = lab.maintain("-e", "maintenance_drain_minutes=0")
+    assert lab.log("lab01") == []
+    assert report(said) == {"lab01": "left as it is, digits.ipynb runs a cell"}
 
 
 def test_notebooks_are_closed_before_the_driver_and_opened_after_the_restart(lab: Lab) -> None:
@@ -107,6 +125,51 @@ def test_a_machine_that_is_lost_on_the_way_is_the_last(tmp_path: Path, last: str
 def test_no_machine_is_begun_when_the_time_is_over(lab: Lab) -> None:
     assert report(lab.maintain("-e", "maintenance_hours=0")) == {"lab01": "not begun"}
     assert lab.log("lab01") == []
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Lab:
+    """A registry, a builder, and a workstation that has its turn after them."""
+    lab = Lab(tmp_path, "lab01", "lab02", "lab03", maintenance_drain_minutes=0)
+    lab.groups = {"registry": ["lab01"], "builder": ["lab02"], "workstations": ["lab03"]}
+    return lab
+
+
+def test_registry_and_builder_have_their_turn(servers: Lab) -> None:
+    (servers["lab01"] / "reboot-required").touch()
+    became = report(servers.maintain(*RESTART))
+    assert servers.log("lab01") == REGISTRY_CARED_FOR
+    assert servers.log("lab02") == ["docker upgrade"]
+    assert servers.log("lab03")[: len(CARED_FOR)] == CARED_FOR
+    assert became.pop("lab01") == "done, It asks for a restart, which is left to a person: the lab has one of it."
+    assert became == {"lab02": "done", "lab03": "done"}
+
+
+def test_the_machine_of_a_small_lab_is_all_at_once(servers: Lab) -> None:
+    """Its engine has its turn once, with the notebooks."""
+    servers.groups = {"registry": ["lab01"], "workstations": ["lab01"]}
+    assert report(servers.maintain()) == {"lab01": "done"}
+    assert servers.log("lab01") == REGISTRY_CARED_FOR + CARED_FOR
+
+
+@pytest.mark.parametrize("busy", [PULLED_FROM, CLEANED])
+def test_a_registry_that_is_needed_and_a_builder_that_builds_are_left_as_they_are(
+    servers: Lab, busy: dict[str, Any]
+) -> None:
+    servers.answers("lab01", "lab_registry_info", busy)
+    servers.answers("lab02", "command", BUILDS)
+    became = report(servers.maintain())
+    assert servers.log("lab01") == servers.log("lab02") == []
+    assert became.pop("lab01").startswith("left as it is, somebody pulls from the registry or pushes to it")
+    assert became == {"lab02": "left as it is, an image is being built", "lab03": "done"}
+
+
+def test_a_builder_that_cannot_be_asked_has_failed(servers: Lab) -> None:
+    servers.answers("lab02", "command", {"rc": 2, "failed": True, "msg": "No such file: pgrep"})
+    became = report(servers.maintain(ends=2))
+    assert became["lab02"].startswith("failed, ")
+    assert became["lab02"].endswith("No such file: pgrep")
+    assert became["lab03"] == "not begun"
 
 
 class Sleepers:
