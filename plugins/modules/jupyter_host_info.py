@@ -43,6 +43,17 @@ options:
       - Whether several instances may name the same GPU.
     type: bool
     default: false
+  remove_unlisted:
+    description:
+      - Whether instances that are on the host and not among O(instances) are to be removed first. Their ports and
+        GPUs count as free then, unless somebody is at work there.
+    type: bool
+    default: false
+  force:
+    description:
+      - Whether those are to be removed whoever is at work.
+    type: bool
+    default: false
 seealso:
   - module: gpulab.workstation.jupyter_info
 author:
@@ -139,6 +150,8 @@ def main() -> None:
             "allow_plain_http": {"type": "bool", "default": False},
             "allow_docker_users": {"type": "bool", "default": False},
             "share_gpus": {"type": "bool", "default": False},
+            "remove_unlisted": {"type": "bool", "default": False},
+            "force": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

@@ -99,11 +99,20 @@ instances:
     fingerprint:
       description: The SHA-256 fingerprint of its certificate, as browsers show it. Empty where it speaks plain HTTP.
       type: str
+    certificate:
+      description: >-
+        That a certificate of one's own (C(tls: files)) ends within 30 days, and what to do. A generated one is renewed
+        by a restart, and then among RV(instances[].differs). Else empty.
+      type: str
     show_token:
       description: The command that shows its token, on the host.
       type: str
     health:
-      description: V(healthy), or what is wrong.
+      description: >-
+        V(healthy), V(off) where it was taken out of service with C(enabled: false), or what is wrong.
+      type: str
+    advice:
+      description: What to do where it has answered, and does not any more, which nobody restarts unasked. Else empty.
       type: str
     version:
       description: The version of Jupyter Server, by its own answer.
@@ -183,8 +192,10 @@ instances:
       image: keras:cpu
       url: http://127.0.0.1:8888/lab
       fingerprint: ""
+      certificate: ""
       show_token: sudo cat /etc/gpulab/jupyter/keras/token
       health: healthy
+      advice: ""
       version: 2.21.1
       refuses_wrong_token: true
       differs: [an older image]

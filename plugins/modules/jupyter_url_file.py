@@ -38,6 +38,11 @@ options:
       - The name or address under which people reach the host.
     type: str
     required: true
+  ssh_port:
+    description:
+      - The port on which people reach SSH there.
+    type: int
+    default: 22
 seealso:
   - module: gpulab.workstation.jupyter_info
 author:
@@ -84,6 +89,7 @@ def main() -> None:
         argument_spec={
             "names": {"type": "list", "elements": "str"},
             "public_name": {"type": "str", "required": True},
+            "ssh_port": {"type": "int", "default": 22},
         },
         supports_check_mode=True,
     )
@@ -92,7 +98,7 @@ def main() -> None:
     problems = []
     for name in names:
         try:
-            files.append(hand_over(name, module.params["public_name"], module.check_mode))
+            files.append(hand_over(name, module.params["public_name"], module.check_mode, module.params["ssh_port"]))
         except OperatorError as error:
             problems.append(str(error))
     changed = any(file["changed"] for file in files)

@@ -172,6 +172,8 @@ def _notebooks(number: int, chance: random.Random) -> Answer:
                 "name": person,
                 "url": f"https://lab{number:02}.example.org:{8888 + place}/lab",
                 "health": "no answer within 10 seconds" if number == 17 and place == 0 else "healthy",
+                "advice": "",
+                "certificate": "",
                 "version": "2.21.1",
                 "failed": "",
                 "busy": ["train.ipynb runs a cell"] if busy and place == 0 else [],

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from ansible_collections.gpulab.workstation.tests.static.tree import programs, r
 # Programs without a suffix are found by their first line; the tools see the others by themselves.
 SCRIPTS = [path for path in programs(r"python3?") if path.suffix != ".py"]
 TOOLS: dict[str, list[str | Path]] = {
-    "ansible-lint": ["ansible-lint", "--offline", "--strict"],
+    "ansible-lint": [sys.executable, "tests/static/ansible_lint.py", "--offline", "--strict"],
     "mypy": ["mypy", "--scripts-are-modules", ".", *SCRIPTS],
     "yamllint": ["yamllint", "--strict", "."],
     "ruff": ["ruff", "check", ".", *SCRIPTS],

@@ -58,6 +58,14 @@ class Certificate(t.NamedTuple):
     def end_date(self) -> str:
         return time.strftime("%Y-%m-%d", time.gmtime(self.ends))
 
+    @property
+    def ends_soon(self) -> bool:
+        return self.ends < time.time() + RENEW_DAYS * 86400
+
+    @property
+    def end_in_words(self) -> str:
+        return f"{'ended' if self.ends < time.time() else 'ends'} on {self.end_date}"
+
 
 def parse_openssl(text: str) -> tuple[float, list[str]]:
     """`openssl x509 -enddate -ext subjectAltName`: notAfter, and names as `DNS:host, IP Address:FE80:0:0:...`."""
@@ -207,8 +215,9 @@ def why_outdated(settings: Settings) -> str:
             return "" if now == then else "an older certificate"
         if settings.tls == "generated":
             found = check_pair(settings.certificate_file, settings.private_key_file)
-            if found.ends < time.time() + RENEW_DAYS * 86400:
-                return f"a certificate that ends on {found.end_date}"
+            if found.ends_soon:
+                restart = f"site.yml, or `systemctl restart {settings.unit}`, makes another"
+                return f"a certificate that {found.end_in_words} ({restart})"
             needed = [socket.gethostname()]
             if settings.bind_address not in ANYWHERE:
                 needed.append(str(ipaddress.ip_address(settings.bind_address)))
@@ -216,6 +225,22 @@ def why_outdated(settings: Settings) -> str:
             return f"a certificate without {' and '.join(missing)}" if missing else ""
     except (OperatorError, OSError):
         return "" if settings.tls == "files" and settings.certificate_file.exists() else "no certificate"
+    return ""
+
+
+def renewal_problem(settings: Settings) -> str:
+    """Of a certificate that the operator renews, in its last days. A generated one is outdated then (above)."""
+    if settings.tls != "files":
+        return ""
+    for path in Path(settings.tls_certificate), settings.certificate_file:
+        with contextlib.suppress(OperatorError):
+            found = read_certificate(path)
+            if not found.ends_soon:
+                return ""
+            return (
+                f"The certificate {path} of instance {settings.name} {found.end_in_words}: renew it in "
+                f"{settings.tls_certificate}; the next run of site.yml, or a restart, has it used."
+            )
     return ""
 
 

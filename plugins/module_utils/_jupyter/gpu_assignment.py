@@ -88,22 +88,25 @@ def assign(
     devices: list[Device],
     recorded: t.Mapping[str, tuple[str, ...]],
     known: frozenset[str] = frozenset(),
+    others: t.Iterable[tuple[str, ...]] = (),
 ) -> dict[str, tuple[str, ...]]:
     """The GPUs of each instance.
 
     instances: those that are enabled and run an image made for GPUs, or say which they want.
     recorded: what an earlier run gave to those that leave it open.
     known: the names that the engine understands, where those are not all.
+    others: what instances have that are on the machine and not in this list, of another play or of who has left.
     """
     given = {instance.name: instance.gpus for instance in instances if instance.gpus != AUTO}
     open_ones = [instance.name for instance in instances if instance.gpus == AUTO]
     if not devices:
         # A driver that does not answer today is no reason to take a notebook's GPU away for good.
         return {**given, **{name: recorded.get(name, ()) for name in open_ones}}
-    if len(open_ones) == 1 and not any(given.values()):
+    taken = [*given.values(), *others]
+    if len(open_ones) == 1 and not any(taken):
         return {**given, open_ones[0]: ALL}
     load = {device.uuid: 0 for device in devices}
-    for gpus in given.values():
+    for gpus in taken:
         for uuid in claimed(gpus, devices) & set(load):
             load[uuid] += 1
     kept = {name: uuid for name in open_ones for uuid in [recorded_device(recorded.get(name, ()), devices)] if uuid}

@@ -31,6 +31,7 @@ from .errors import EngineError, OperatorError
 from .files import run_as
 from .gpu_assignment import Device, assign, conflicts, devices_of, wants_gpus
 from .settings import Account, Settings, find_account, in_bytes, load_settings, total_memory
+from .status import status
 
 # The role sets these itself, and a token in the environment shows in `docker inspect`.
 RESERVED_ENVIRONMENT = {"HOME", "JUPYTER_CONFIG_PATH", "JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE"}
@@ -115,8 +116,8 @@ def list_problems(instances: list[Settings], allow_plain_http: bool) -> list[str
     return problems
 
 
-def instance_problems(instance: Settings, own_port: int | None) -> list[str]:
-    """What keeps one instance from starting here. The port at which its container is published is its own."""
+def instance_problems(instance: Settings, free_ports: t.Container[int | None]) -> list[str]:
+    """What keeps one instance from starting here. Ports that its own container has, or will have left, are free."""
     problems = []
     reserved = RESERVED_ENVIRONMENT & set(instance.environment)
     if reserved:
@@ -136,7 +137,7 @@ def instance_problems(instance: Settings, own_port: int | None) -> list[str]:
         problems.append(f"its `gpus`: {gpu_problem}")
     problems += certificate_problems(instance)
     # On whichever address: the container that is there makes room for the one that takes its place.
-    if own_port != instance.port:
+    if instance.port not in free_ports:
         problem = port_problem(instance.bind_address, instance.port)
         if problem:
             problems.append(f"{problem}; give it another `port`, or stop that")
@@ -203,6 +204,18 @@ def recorded_gpus(name: str) -> tuple[str, ...]:
         return ()
 
 
+def others_gpus(listed: set[str]) -> list[tuple[str, ...]]:
+    """What the instances have that are on this machine and not in the list."""
+    found = []
+    for name in unlisted(listed):
+        # Of one that cannot be read, nothing is known.
+        with contextlib.suppress(OperatorError):
+            settings = load_settings(name)
+            if settings.enabled:
+                found.append(settings.gpus)
+    return found
+
+
 def known_names(instances: list[Settings], engine: Engine) -> frozenset[str]:
     """Of the single GPUs that are given in turn. Empty: NVIDIA's own runtime knows them all."""
     methods = {instance.gpu_method for instance in instances if instance.gpus == gpus.AUTO}
@@ -211,9 +224,16 @@ def known_names(instances: list[Settings], engine: Engine) -> frozenset[str]:
 
 
 def settle_gpus(
-    wanted: list[Settings], images: dict[str, dict[str, t.Any] | None], engine: Engine, allow_shared: bool
+    wanted: list[Settings],
+    images: dict[str, dict[str, t.Any] | None],
+    engine: Engine,
+    allow_shared: bool,
+    others: t.Iterable[tuple[str, ...]] = (),
 ) -> tuple[list[Settings], list[str]]:
-    """The instances with their GPUs, and what is wrong with what they ask for."""
+    """The instances with their GPUs, and what is wrong with what they ask for.
+
+    others: what instances have that stay on this machine beside these.
+    """
     can = functools.lru_cache(maxsize=None)(lambda: bool(gpus.find_method(engine)))
     open_to_gpus = [
         instance
@@ -229,8 +249,29 @@ def settle_gpus(
         devices = list_devices()
         problems = [] if allow_shared else conflicts(named, devices)
         recorded = {instance.name: recorded_gpus(instance.name) for instance in open_to_gpus}
-        given = assign(open_to_gpus, devices, recorded, known_names(open_to_gpus, engine))
+        given = assign(open_to_gpus, devices, recorded, known_names(open_to_gpus, engine), others)
     return [instance._replace(gpus=given.get(instance.name, ())) for instance in wanted], problems
+
+
+def port_of(name: str, engine: Engine) -> int | None:
+    """At which the container of an instance is published, while it runs."""
+    container = engine.inspect("container", f"jupyter-{name}")
+    if container and container["State"]["Running"] and layout.LABEL_INSTANCE in labels(container):
+        return published(container)[1]
+    return None
+
+
+def leaving(units: dict[str, list[str]], remove_unlisted: bool, force: bool) -> list[str]:
+    """Instances that the run stops before it starts others. One that is at work is removed by force only."""
+    removed = units["unlisted"] if remove_unlisted else []
+    return units["to_stop"] + [name for name in removed if force or not is_at_work(name)]
+
+
+def is_at_work(name: str) -> bool:
+    try:
+        return bool(status(name)["busy"])
+    except OperatorError:
+        return True
 
 
 def unit_states(instances: list[Settings]) -> dict[str, list[str]]:
@@ -249,9 +290,12 @@ def unit_states(instances: list[Settings]) -> dict[str, list[str]]:
             states[unit["ActiveState"]].append(instance.name)
         is_settled = (unit["ActiveState"], unit["UnitFileState"]) == ("active", "enabled")
         states["settled" if is_settled else "to_start"].append(instance.name)
-    listed = {instance.name for instance in instances}
-    found = {path.parent.name for path in layout.CONFIG.glob("*/settings.json")}
-    return {**states, "unlisted": sorted(found - listed)}
+    return {**states, "unlisted": unlisted({instance.name for instance in instances})}
+
+
+def unlisted(listed: set[str]) -> list[str]:
+    """The names of instances that an earlier run made, and that are not in the list."""
+    return sorted({path.parent.name for path in layout.CONFIG.glob("*/settings.json")} - listed)
 
 
 def preflight(
@@ -259,6 +303,8 @@ def preflight(
     allow_plain_http: bool,
     allow_docker_users: bool = False,
     share_gpus: bool = False,
+    remove_unlisted: bool = False,
+    force: bool = False,
     check_mode: bool = False,
 ) -> dict[str, t.Any]:
     listed = [Settings.parse(instance) for instance in instances]
@@ -269,21 +315,24 @@ def preflight(
         return {"problems": problems}
 
     engine, engine_error = Engine(), ""
-    own_ports: dict[str, int] = {}
+    own_ports: dict[str, int | None] = {}
+    left_ports: set[int | None] = set()
+    units = unit_states(listed)
     missing_images: list[str] = []
     wanted = [instance for instance in listed if instance.enabled]
     if not allow_docker_users:
         problems += neighbour_problems(wanted, engine_users(ENGINE_SOCKET))
     try:
         engine.version()
+        gone = leaving(units, remove_unlisted, force)
+        left_ports = {port_of(name, engine) for name in gone}
         images = {name: engine.inspect("image", name) for name in sorted({instance.image for instance in wanted})}
         missing_images = [name for name, image in images.items() if image is None]
-        wanted, found = settle_gpus(wanted, images, engine, share_gpus)
+        others = others_gpus({instance.name for instance in listed}.union(gone))
+        wanted, found = settle_gpus(wanted, images, engine, share_gpus, others)
         problems += found
         for instance in wanted:
-            container = engine.inspect("container", instance.container)
-            if container and container["State"]["Running"] and layout.LABEL_INSTANCE in labels(container):
-                _address, own_ports[instance.name] = published(container)
+            own_ports[instance.name] = port_of(instance.name, engine)
             try:
                 gpus.choose(instance.gpus, instance.gpu_method, engine)
             except EngineError:
@@ -297,7 +346,7 @@ def preflight(
 
     missing_users = set()
     for instance in wanted:
-        found = instance_problems(instance, own_ports.get(instance.name))
+        found = instance_problems(instance, left_ports | {own_ports.get(instance.name)})
         problems += [f"Instance {instance.name}: {problem}." for problem in found]
         try:
             find_account(instance.user)
@@ -311,6 +360,6 @@ def preflight(
         "missing_users": sorted(missing_users),
         "gpus": {instance.name: list(instance.gpus) for instance in wanted},
         "missing_directories": [str(directory) for directory in directories if not directory.is_dir()],
-        "units": unit_states(listed),
+        "units": units,
         "backups": {"timers": timers(), "restic": shutil.which("restic") or ""},
     }

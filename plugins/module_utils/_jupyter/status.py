@@ -6,17 +6,28 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import typing as t
+from datetime import datetime, timedelta, timezone
 
 from . import layout
-from .certificate import public_url, why_outdated
+from .certificate import public_url, renewal_problem, why_outdated
 from .container import endpoint, labels, published, settings_hash
-from .engine import Engine
+from .engine import Engine, unit_properties
 from .errors import OperatorError
 from .records import Version, is_proven, was_healthy, why_failed
 from .server import Endpoint, NoAnswerError, ask_busy, request, version_at
 from .settings import Settings, find_account, load_settings
+
+# Of an instance that nobody expects to answer.
+OFF = "off"
+
+
+def is_switched_off(settings: Settings) -> bool:
+    """As `enabled: false` leaves a unit. One that was only stopped still starts at boot, and is missed."""
+    unit = unit_properties(settings.unit)
+    return (unit["ActiveState"], unit["UnitFileState"]) == ("inactive", "disabled")
 
 
 def blank(name: str) -> dict[str, t.Any]:
@@ -29,8 +40,10 @@ def blank(name: str) -> dict[str, t.Any]:
         "container": "",
         "url": "",
         "fingerprint": "",
+        "certificate": "",
         "show_token": "",
         "health": "",
+        "advice": "",
         "version": "",
         "refuses_wrong_token": False,
         "differs": [],
@@ -53,7 +66,8 @@ def status(name: str, timeout: float | None = None) -> dict[str, t.Any]:
         result["workdir"] = settings.directories(find_account(settings.user))["workdir"]
         container = engine.inspect("container", settings.container)
         if container is None or not container["State"]["Running"]:
-            result["health"] = f"its container is {container['State']['Status'] if container else 'not there'}"
+            found = f"its container is {container['State']['Status'] if container else 'not there'}"
+            result["health"] = OFF if is_switched_off(settings) else found
             return result
         result["container"] = container["Id"]
         server = endpoint(container)
@@ -62,6 +76,7 @@ def status(name: str, timeout: float | None = None) -> dict[str, t.Any]:
         wanted = Version(settings, engine.image_id(settings.image))
         result["differs"] = differences(wanted, container)
         result["failed"] = why_failed(wanted) if result["differs"] else ""
+        result["certificate"] = renewal_problem(settings)
         result["proven"] = is_proven(settings, container["Id"])
         answer(settings, container, server, result)
     except OperatorError as error:
@@ -96,6 +111,28 @@ def answer(settings: Settings, container: dict[str, t.Any], server: Endpoint, re
         result["busy"] = ask_busy(server, token, settings.idle_minutes)
         result["health"] = "healthy"
     except (NoAnswerError, OSError) as error:
-        result["health"] = f"no answer: {error}"
+        result["health"] = f"no answer{silent_since(container)}: {error}"
+        # Before its first answer the supervisor judges it; afterwards nobody but the operator may.
         if was_healthy(settings, container["Id"]):
             result["busy"] = [f"it answered before and does not say now what runs in it ({error})"]
+            result["advice"] = (
+                f"Instance {settings.name} answered before, and is not restarted by itself, because its kernels may "
+                f"still compute. `docker top {settings.container}` shows them; `systemctl restart {settings.unit}` "
+                f"ends them and starts it again."
+            )
+
+
+def silent_since(container: dict[str, t.Any]) -> str:
+    """By the health check of the image, where it has one: Docker keeps the last five results, and counts further."""
+    health = container["State"].get("Health") or {}
+    failed = health.get("FailingStreak", 0)
+    starts = [moment(result["Start"]) for result in health.get("Log") or []]
+    if not failed or len(starts) < min(failed, 2):
+        return ""
+    period = starts[-1] - starts[-2] if failed > 1 else timedelta()
+    return f" since about {starts[-1] - (failed - 1) * period:%Y-%m-%d %H:%M} UTC"
+
+
+def moment(text: str) -> datetime:
+    """Of `2026-11-21T13:00:00.123456789+01:00`, whose nanoseconds Python's own parser refuses."""
+    return datetime.fromisoformat(re.sub(r"\.\d+", "", text).replace("Z", "+00:00")).astimezone(timezone.utc)

@@ -22,17 +22,23 @@ def url_file(settings: Settings, account: Account) -> Path:
     return Path(account.home) / f"notebook-{settings.name}.txt"
 
 
-def text(settings: Settings, account: Account, token: str, public_name: str) -> str:
+def tunnel_command(settings: Settings, user: str, public_name: str, ssh_port: int) -> str:
+    """For a person to copy: to the port on loopback, over whichever port SSH has there."""
+    port = "" if ssh_port == 22 else f"-p {ssh_port} "
+    far_end = host_and_port(settings.bind_address, settings.port)
+    return f"ssh {port}-N -L {settings.port}:{far_end} {user}@{public_name}"
+
+
+def text(settings: Settings, account: Account, token: str, public_name: str, ssh_port: int) -> str:
     scheme = "http" if settings.tls == "none" else "https"
     lines = [
         f"Your Jupyter notebook {settings.name} on {public_name}. Whoever reads this can use it.",
         "",
     ]
     if settings.is_local:
-        address = host_and_port(settings.bind_address, settings.port)
         lines += [
             "On your own computer, leave this running:",
-            f"    ssh -N -L {settings.port}:{address} {account.name}@{public_name}",
+            f"    {tunnel_command(settings, account.name, public_name, ssh_port)}",
             "and open:",
             f"    {scheme}://127.0.0.1:{settings.port}/lab?token={token}",
         ]
@@ -67,13 +73,13 @@ def is_current(path: Path, content: str, account: Account) -> bool:
         )
 
 
-def hand_over(name: str, public_name: str, check_mode: bool) -> dict[str, t.Any]:
+def hand_over(name: str, public_name: str, check_mode: bool, ssh_port: int = 22) -> dict[str, t.Any]:
     settings = load_settings(name)
     account = find_account(settings.user)
     path = url_file(settings, account)
     try:
         token = settings.token_file.read_text(encoding="utf-8").strip()
-        content = text(settings, account, token, public_name)
+        content = text(settings, account, token, public_name, ssh_port)
     except OSError as error:
         raise OperatorError(
             f"Instance {name} has no {error.filename} yet: its unit makes it when it starts. Run site.yml first."

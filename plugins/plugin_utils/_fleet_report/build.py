@@ -326,16 +326,16 @@ def _notebooks(host: Host, seen: Answer) -> list[Reason]:
             "pending": text(one["pending"]),
         }
         host["notebooks"].append(notebook)
-        if notebook["health"] != "healthy":
-            reasons.append(_reason("attention", f"Notebook {notebook['name']}: {notebook['health']}"))
+        if notebook["health"] not in ("healthy", "off"):
+            sick = f"Notebook {notebook['name']}: {notebook['health']}"
+            reasons.append(_reason("attention", f"{sick}. {text(one['advice'])}" if one["advice"] else sick))
         if one["failed"]:
             reasons.append(_reason("attention", f"Notebook {notebook['name']}: {text(one['failed'])}"))
         if one["backup"].get("problem"):
             reasons.append(
                 _reason("attention", f"Backup of notebook {notebook['name']}: {text(one['backup']['problem'])}")
             )
-        if notebook["pending"]:
-            host["pending"].append(notebook["pending"])
+        host["pending"] += [text(sentence) for sentence in (one["pending"], one["certificate"]) if sentence]
     return reasons
 
 

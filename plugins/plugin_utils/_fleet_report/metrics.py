@@ -73,7 +73,8 @@ def _of(host: Host) -> t.Iterator[tuple[str, dict[str, str], float]]:
     if host["image"] and host["image"]["is_wanted"] is not None:
         yield "gpulab_image_is_wanted", {}, host["image"]["is_wanted"]
     for notebook in host["notebooks"]:
-        yield "gpulab_notebook_healthy", {"notebook": notebook["name"]}, notebook["health"] == "healthy"
+        if notebook["health"] != "off":
+            yield "gpulab_notebook_healthy", {"notebook": notebook["name"]}, notebook["health"] == "healthy"
     for disk in host["disks"]:
         yield "gpulab_disk_free_bytes", {"path": disk["path"]}, disk["free_bytes"]
         yield "gpulab_disk_size_bytes", {"path": disk["path"]}, disk["size_bytes"]

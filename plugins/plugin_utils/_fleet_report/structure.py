@@ -84,7 +84,7 @@ class Image(t.TypedDict):
 class Notebook(t.TypedDict):
     name: str
     url: str
-    health: str  # healthy, or what is wrong
+    health: str  # healthy, off, or what is wrong
     version: str
     busy: list[str]
     pending: str

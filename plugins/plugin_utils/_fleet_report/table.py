@@ -59,7 +59,7 @@ def _row(host: Host) -> dict[str, t.Any]:
         "groups": " ".join(host["groups"]),
         "severity": host["severity"],
         "summary": host["summary"],
-        "notebooks": len(host["notebooks"]) if was_seen else None,
+        "notebooks": sum(one["health"] != "off" for one in host["notebooks"]) if was_seen else None,
         "notebooks_healthy": sum(one["health"] == "healthy" for one in host["notebooks"]) if was_seen else None,
         "least_free_bytes": min((disk["free_bytes"] for disk in host["disks"]), default=None),
         "pending": " ".join(host["pending"]),

@@ -109,6 +109,14 @@ CASES: dict[str, tuple[t.Any, t.Any, str, str]] = {
     ),
     "a healthy notebook": (well(notebooks=notebook()), None, "fine", "Nothing"),
     "a sick notebook": (well(notebooks=notebook(health="no answer")), None, "attention", "Notebook keras: no answer"),
+    "a certificate that ends": (well(notebooks=notebook(certificate="Renew it.")), None, "pending", "Renew it."),
+    "a notebook that hangs": (
+        well(notebooks=notebook(health="no answer", advice="Restart it.")),
+        None,
+        "attention",
+        "Notebook keras: no answer. Restart it.",
+    ),
+    "a notebook that was switched off": (well(notebooks=notebook(health="off")), None, "fine", "Nothing"),
     "a notebook given up": (well(notebooks=notebook(failed="it did not start")), None, "attention", "did not start"),
     "a notebook that waits": (well(notebooks=notebook(pending="It waits.")), None, "pending", "It waits."),
     "no backup": (

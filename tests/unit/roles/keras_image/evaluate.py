@@ -13,12 +13,16 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
+from jinja2 import Environment
 
 LOADER = DataLoader()
+# One, so that the templates that a hundred questions share are compiled once.
+TEMPLAR = Templar(loader=LOADER)
 
 
 @functools.cache
@@ -36,10 +40,11 @@ def variables(role: str) -> dict[str, Any]:
 
 
 def evaluate(role: str, name: str, given: dict[str, Any]) -> Any:
-    templar = Templar(loader=LOADER, variables=variables(role) | given)
-    return templar.template(trust_as_template("{{ " + name + " }}"))
+    TEMPLAR.available_variables = variables(role) | given
+    return TEMPLAR.template(trust_as_template("{{ " + name + " }}"))
 
 
 init_plugin_loader()
-for line in sys.stdin:
-    print(json.dumps(evaluate(**json.loads(line))), flush=True)
+with mock.patch.object(Environment, "compile", functools.cache(Environment.compile)):
+    for line in sys.stdin:
+        print(json.dumps(evaluate(**json.loads(line))), flush=True)

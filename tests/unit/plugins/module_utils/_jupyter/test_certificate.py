@@ -27,6 +27,7 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.certif
     prepare_certificate,
     public_url,
     read_certificate,
+    renewal_problem,
     why_outdated,
 )
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.container import (
@@ -215,6 +216,27 @@ def test_given_pair_is_copied_for_the_user_and_its_renewal_noticed(
     assert why_outdated(settings) == "an older certificate"
     start(settings)
     assert not why_outdated(settings)
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"), [(59, ""), (61, "ends on 20"), (91, "ended on 20")], ids=["early", "near", "over"]
+)
+def test_given_certificate_near_its_end_is_named(
+    day: int, expected: str, make_given: t.Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_given()
+    start(settings)
+    later = time.time() + day * 86400
+    monkeypatch.setattr(time, "time", lambda: later)
+    problem = renewal_problem(settings)
+    assert bool(problem) is bool(expected)
+    assert expected in problem
+    if expected:
+        assert f"The certificate {settings.tls_certificate} of instance keras " in problem
+        assert f"renew it in {settings.tls_certificate}" in problem
+    # That of the last start is used on where somebody took it away.
+    Path(settings.tls_certificate).unlink()
+    assert expected in renewal_problem(settings)
 
 
 def test_chain_that_was_completed_is_noticed(make_given: t.Callable[..., Settings]) -> None:
@@ -421,6 +443,30 @@ def test_outdated_certificate_waits_for_a_busy_notebook(
     assert status("keras")["pending"] == (
         "Instance keras runs with a certificate without gpu8, because terminal 1 is open."
     )
+
+
+def test_generated_certificate_near_its_end_says_what_to_do(
+    tls_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = read_certificate(tls_settings.certificate_file).end_date
+    later = time.time() + 800 * 86400
+    monkeypatch.setattr(time, "time", lambda: later)
+    found = status("keras")
+    assert found["pending"] == (
+        f"Instance keras runs with a certificate that ends on {ends} (site.yml, or `systemctl restart "
+        f"jupyter-keras.service`, makes another)."
+    )
+    assert found["certificate"] == ""
+
+
+def test_given_certificate_of_a_notebook_that_runs(
+    tls_settings: Settings, make_given: t.Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = make_given()
+    assert status("keras")["certificate"] == ""
+    later = time.time() + 61 * 86400
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert f"renew it in {given.tls_certificate}" in status("keras")["certificate"]
 
 
 def test_running_server_is_asked_as_it_was_started(tls_settings: Settings, make_settings: MakeSettings) -> None:

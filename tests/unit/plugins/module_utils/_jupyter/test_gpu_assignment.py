@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.parsers import smi_list
-from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import gpus, preflight
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import gpus, layout, preflight
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.engine import Engine
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.gpu_assignment import (
     assign,
@@ -98,6 +98,17 @@ def test_nobody_moves_where_all_are_shared(make: Make) -> None:
     assert assign(make(a="auto", b="auto"), two, together) == {"a": ("GPU-0000-000a",), "b": ("GPU-0000-000b",)}
 
 
+def test_who_is_on_the_machine_and_not_in_the_list_counts(make: Make) -> None:
+    # Of another play, or of somebody who has left and whose notebook still runs.
+    assert assign(make(a="auto"), DEVICES, {}, others=[("GPU-0000-000a",)]) == {"a": ("GPU-0000-000b",)}
+    assert assign(make(a="auto"), DEVICES, {"a": ("all",)}, others=[("all",)]) == {"a": ("GPU-0000-000a",)}
+    assert assign(make(a="auto"), DEVICES, {}, others=[()]) == {"a": ("all",)}
+    # What somebody has stays, when another leaves the list.
+    before = {"b": ("GPU-0000-000b",)}
+    given = assign(make(b="auto", new="auto"), DEVICES, before, others=[("GPU-0000-000a",)])
+    assert given == {"b": ("GPU-0000-000b",), "new": ("MIG-1",)}
+
+
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
@@ -178,6 +189,17 @@ def test_settled_by_image_and_engine(make: Make, settle: t.Callable[..., Settle]
 def test_shared_only_when_asked(make: Make, settle: t.Callable[..., Settle]) -> None:
     assert settle(make(a=[0], b=[0])).problems
     assert not settle(make(a=[0], b=[0]), share=True).problems
+
+
+def test_what_those_have_that_are_not_in_the_list(make_settings: MakeSettings) -> None:
+    make_settings(name="listed", gpus=["GPU-0000-000a"])
+    make_settings(name="left", gpus=["GPU-0000-000b"])
+    make_settings(name="disabled", gpus=["GPU-0000-000c"], enabled=False)
+    make_settings(name="before-gpus")
+    make_settings(name="broken")
+    (layout.CONFIG / "broken" / "settings.json").write_text("{")
+    assert preflight.unlisted({"listed", "disabled"}) == ["before-gpus", "broken", "left"]
+    assert preflight.others_gpus({"listed"}) == [(), ("GPU-0000-000b",)]
 
 
 def test_who_may_use_the_engine(make_settings: MakeSettings, tmp_path: Path) -> None:

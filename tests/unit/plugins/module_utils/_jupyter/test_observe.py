@@ -9,14 +9,17 @@ import os
 import socket
 import typing as t
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import layout
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.container import settings_hash
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.engine import Engine
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.errors import EngineError
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.preflight import (
     instance_problems,
     list_problems,
+    preflight,
     unit_states,
 )
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.server import busy_reasons
@@ -24,7 +27,7 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settin
     Settings,
     find_account,
 )
-from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.status import status
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.status import silent_since, status
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._jupyter.conftest import (
     TOKEN,
     Docker,
@@ -92,8 +95,10 @@ def test_status_of_a_healthy_instance(settings: Settings) -> None:
         "image": "keras:cpu",
         "url": f"http://127.0.0.1:{settings.port}/lab",
         "fingerprint": "",
+        "certificate": "",
         "show_token": f"sudo cat {settings.token_file}",
         "health": "healthy",
+        "advice": "",
         "version": "2.21.0",
         "refuses_wrong_token": True,
         "differs": [],
@@ -146,6 +151,24 @@ def test_silence_counts_as_work_only_after_an_answer(
     found = status("keras")
     assert found["health"].startswith("no answer")
     assert bool(found["busy"]) is has_answered
+    assert ("systemctl restart jupyter-keras.service" in found["advice"]) is has_answered
+
+
+@pytest.mark.parametrize(
+    ("streak", "starts", "expected"),
+    [
+        (0, ["2026-11-21T12:00:00.123456789Z"], ""),
+        (1, ["2026-11-21T13:00:00.123456789+01:00"], " since about 2026-11-21 12:00 UTC"),
+        (2, ["2026-11-21T12:00:00Z", "2026-11-21T12:00:24.5Z"], " since about 2026-11-21 12:00 UTC"),
+        # Docker has forgotten when it began.
+        (151, ["2026-11-21T12:00:00-02:30", "2026-11-21T12:00:24-02:30"], " since about 2026-11-21 13:30 UTC"),
+        (3, [], ""),
+    ],
+)
+def test_silence_has_a_beginning(streak: int, starts: list[str], expected: str) -> None:
+    health = {"FailingStreak": streak, "Log": [{"Start": start} for start in starts]}
+    assert silent_since({"State": {"Health": health}}) == expected
+    assert silent_since({"State": {}}) == "", "an image without a health check"
 
 
 def test_status_without_a_container_or_an_engine(docker: Docker, make_settings: MakeSettings) -> None:
@@ -155,6 +178,23 @@ def test_status_without_a_container_or_an_engine(docker: Docker, make_settings: 
     assert status("keras")["health"] == "its container is exited"
     docker.down.touch()
     assert "Cannot connect to the Docker daemon" in status("keras")["health"]
+
+
+@pytest.mark.parametrize(
+    ("active", "at_boot", "expected"),
+    [
+        ("inactive", "disabled", "off"),
+        # Somebody has stopped it, or it has failed: neither is what the inventory asks for.
+        ("inactive", "enabled", "its container is not there"),
+        ("failed", "disabled", "its container is not there"),
+    ],
+)
+def test_status_of_an_instance_that_was_switched_off(
+    active: str, at_boot: str, expected: str, docker: Docker, make_settings: MakeSettings
+) -> None:
+    make_settings()
+    docker.unit.write_text(f"ActiveState={active}\nUnitFileState={at_boot}\n")
+    assert status("keras")["health"] == expected
 
 
 @pytest.mark.parametrize(
@@ -205,10 +245,57 @@ def test_taken_port_names_the_process(make_settings: MakeSettings) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         settings = make_settings(port=port, user="no-such-user")
-        (problem,) = instance_problems(settings, own_port=None)
+        (problem,) = instance_problems(settings, free_ports=())
         assert f"port {port} of 127.0.0.1 is taken by" in problem
         assert f"(process {os.getpid()})" in problem
-        assert not instance_problems(settings, own_port=settings.port), "its own port is no conflict"
+        assert not instance_problems(settings, free_ports={settings.port}), "its own port is no conflict"
+
+
+@pytest.mark.parametrize(
+    ("at_work", "asked", "is_free"),
+    [
+        (False, {"remove_unlisted": True}, True),
+        (False, {}, False),
+        (True, {"remove_unlisted": True}, False),
+        (True, {"remove_unlisted": True, "force": True}, True),
+    ],
+)
+def test_port_of_an_instance_that_leaves_in_the_same_run(
+    at_work: bool,
+    asked: dict[str, bool],
+    is_free: bool,
+    settings: Settings,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Renamed: keras is on the machine, and runs; ada is listed, and gets its port."""
+    server.answers["/api/terminals"] = [{"name": "1"}] if at_work else []
+    let_preflight_see_only_keras(monkeypatch)
+    renamed = settings._replace(name="ada")._asdict()
+    problems = preflight([renamed], allow_plain_http=False, **asked)["problems"]
+    assert [problem for problem in problems if "is taken by" in problem] != is_free, problems
+
+
+def test_port_of_an_instance_that_is_switched_off_in_the_same_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_preflight_see_only_keras(monkeypatch)
+    listed = [settings._replace(enabled=False)._asdict(), settings._replace(name="ada")._asdict()]
+    problems = preflight(listed, allow_plain_http=False)["problems"]
+    assert not [problem for problem in problems if "is taken by" in problem], problems
+
+
+def let_preflight_see_only_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With systemd. The only container of the stand-in for Docker has any name; here, ada has none yet."""
+    is_dir, inspect = Path.is_dir, Engine.inspect
+
+    def inspect_keras(engine: Engine, kind: str, name: str) -> dict[str, t.Any] | None:
+        return None if (kind, name) == ("container", "jupyter-ada") else inspect(engine, kind, name)
+
+    monkeypatch.setattr(Path, "is_dir", lambda path: str(path) == "/run/systemd/system" or is_dir(path))
+    monkeypatch.setattr(Engine, "inspect", inspect_keras)
+    # Looks at every process of the machine.
+    monkeypatch.setattr(f"{preflight.__module__}.listeners", lambda _port: ["python3"])
 
 
 @pytest.mark.parametrize(
@@ -222,7 +309,7 @@ def test_taken_port_names_the_process(make_settings: MakeSettings) -> None:
     ],
 )
 def test_instance_problems(change: dict[str, t.Any], expected: str, make_settings: MakeSettings) -> None:
-    (problem,) = instance_problems(make_settings(port=0, user="no-such-user", **change), own_port=None)
+    (problem,) = instance_problems(make_settings(port=0, user="no-such-user", **change), free_ports=())
     assert expected in problem
 
 

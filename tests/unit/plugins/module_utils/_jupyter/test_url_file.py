@@ -40,6 +40,22 @@ def test_file_has_the_tunnel_and_the_url(make_settings: MakeSettings, home: Path
     assert not url_file.hand_over("keras", "lab01", check_mode=False)["changed"]
 
 
+@pytest.mark.parametrize(
+    ("ssh_port", "bind_address", "expected"),
+    [
+        (22, "127.0.0.1", "    ssh -N -L 8888:127.0.0.1:8888 ada@lab01"),
+        (2222, "127.0.0.1", "    ssh -p 2222 -N -L 8888:127.0.0.1:8888 ada@lab01"),
+        (2222, "::1", "    ssh -p 2222 -N -L 8888:[::1]:8888 ada@lab01"),
+    ],
+)
+def test_tunnel_goes_where_ssh_listens(
+    ssh_port: int, bind_address: str, expected: str, make_settings: MakeSettings, home: Path
+) -> None:
+    make_settings(user="ada", bind_address=bind_address).token_file.write_text(TOKEN)
+    assert url_file.hand_over("keras", "lab01", check_mode=False, ssh_port=ssh_port)["changed"]
+    assert expected in (home / "notebook-keras.txt").read_text().splitlines()
+
+
 def test_others_in_the_network_need_no_tunnel(make_settings: MakeSettings, home: Path) -> None:
     make_settings(bind_address="192.0.2.7", tls="files").token_file.write_text(TOKEN)
     url_file.hand_over("keras", "lab01", check_mode=False)
