@@ -9,6 +9,7 @@ indexes.
 
     retention.py quiet STORAGE PORT        exits with 1 while somebody pushes, or where nothing was pushed yet
     retention.py expire STORAGE --keep 10 --grace 86400
+    retention.py space STORAGE --limit 85  warns when more percent of the file system are in use
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import time
 import typing as t
 
 ESTABLISHED = "01"
+# What systemd takes for the priority of a line: warning.
+WARNING = "<4>"
 
 
 class Tag(t.NamedTuple):
@@ -46,7 +49,14 @@ def main() -> int:
     expire.add_argument("storage")
     expire.add_argument("--keep", type=int, required=True)
     expire.add_argument("--grace", type=float, required=True)
+    space = commands.add_parser("space")
+    space.add_argument("storage")
+    space.add_argument("--limit", type=int, required=True)
     arguments = parser.parse_args()
+    if arguments.command == "space":
+        warning = short_of_space(arguments.storage, arguments.limit)
+        sys.stdout.write(f"{WARNING}{warning}\n" if warning else "")
+        return 0
     registry = os.path.join(arguments.storage, "docker/registry/v2")
     if arguments.command == "quiet":
         reason = why_not_now(registry, arguments.port)
@@ -80,6 +90,23 @@ def connected(table: str, port: int) -> int:
     except OSError:
         return 0
     return sum(one[3] == ESTABLISHED and int(one[1].rpartition(":")[2], 16) == port for one in sockets)
+
+
+# Space
+
+
+def short_of_space(storage: str, limit: int) -> str:
+    """Counted as df does, without root's reserve."""
+    status = os.statvfs(storage)
+    used = status.f_blocks - status.f_bfree
+    percent = -(-100 * used // (used + status.f_bavail)) if used + status.f_bavail else 100
+    if percent <= limit:
+        return ""
+    return (
+        f"{percent} % of the file system of {storage} are in use, more than lab_registry_disk_limit ({limit}), and "
+        f"{status.f_bavail * status.f_frsize / 1e9:.1f} GB are free. "
+        "Lower lab_registry_keep, or move lab_registry_storage."
+    )
 
 
 # What

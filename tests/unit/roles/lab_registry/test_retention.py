@@ -9,7 +9,9 @@ import hashlib
 import importlib.util
 import json
 import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -190,3 +192,22 @@ def test_nobody_may_be_pushing(storage: Storage, tmp_path: Path, state: str, qui
 
 def test_nothing_was_pushed_yet(tmp_path: Path) -> None:
     assert "Nothing was pushed" in retention.why_not_now(str(tmp_path / "missing"), 5001, str(tmp_path))
+
+
+# Space
+
+
+@pytest.mark.parametrize(("free", "warned"), [(20, False), (15, False), (14, True)])
+def test_a_disk_that_fills_is_a_warning_in_the_journal(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], free: int, warned: bool
+) -> None:
+    """At the limit of the role, and a service that did its work has not failed by it."""
+    path = str(storage.registry)
+    # Ten of a hundred and ten blocks are root's.
+    blocks = SimpleNamespace(f_blocks=110, f_bfree=free + 10, f_bavail=free, f_frsize=10**9)
+    monkeypatch.setattr(retention.os, "statvfs", {path: blocks}.__getitem__)
+    monkeypatch.setattr(sys, "argv", ["retention.py", "space", path, "--limit", "85"])
+    assert retention.main() == 0
+    said = capsys.readouterr().out
+    assert bool(said) is warned
+    assert not warned or said.startswith(f"<4>86 % of the file system of {path} are in use, more than lab_registry")

@@ -1,0 +1,179 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Machines for playbooks/maintenance.yml that are directories: what they answer is written there, and what befell them.
+
+The playbook is the real one, and so is Ansible. In place of the collection's modules and roles stand actions that note
+their call in the machine's `log`, and answer with what the test has put into NAME.json: a list, of which each call
+takes the first, and the last stays. A machine that has the file `gone` does not answer, whoever asks; the call that its
+file `goes_with` names is its last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.plugins.connection import local
+
+ROOT = Path(__file__).resolve().parents[3]
+ROLES = ("docker", "nvidia_container_toolkit", "nvidia_driver", "lab_registry")
+NOTEBOOK = {"name": "keras", "busy": [], "health": "healthy", "container": "4f1c"}
+GPUS = {"status": "ok", "summary": "2 of 2 GPUs visible in cdi"}
+QUIET = {
+    "ports": {"5000": {"listening": True, "clients": 0}, "5001": {"listening": True, "clients": 0}},
+    "units": {"docker-registry-clean.service": {"active": False}},
+}
+ANSWERS: dict[str, dict[str, Any]] = {
+    "apt": {"changed": True},
+    # pgrep, which finds nothing.
+    "command": {"rc": 1, "stdout": ""},
+    "gpu_visibility_info": GPUS,
+    "jupyter_info": {"instances": [NOTEBOOK]},
+    "lab_registry_info": QUIET,
+    "nvidia_driver_info": {"in_use": [], "reboot_obstacles": [], "plan": {"upgrades": []}},
+    "print_text": {},
+    "reboot": {"changed": True},
+    "role": {},
+    "systemd_service": {"changed": True},
+}
+LOOKS = ("command", "gpu_visibility_info", "jupyter_info", "lab_registry_info", "nvidia_driver_info")
+# What would look at the machine that the tests run on, or act on it.
+ELSEWHERE = {
+    "ansible.builtin.apt:": "gpulab.workstation.apt:",
+    "ansible.builtin.command:": "gpulab.workstation.command:",
+    "ansible.builtin.reboot:\n": "gpulab.workstation.reboot:\n",
+    "ansible.builtin.systemd_service:": "gpulab.workstation.systemd_service:",
+    "path: /run/reboot-required": 'path: "{{ machine }}/reboot-required"',
+}
+ACTION = """
+import json
+from pathlib import Path
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        machine = Path(task_vars["machine"])
+        given = self._task.args
+        call = " ".join(["{name}", *(f"{{key}}={{given[key]}}" for key in sorted(given))])
+        if "{name}" == "print_text":
+            Display().display(given["text"])
+            return {{"changed": False}}
+        goes = machine / "goes_with"
+        if goes.exists() and call.startswith(goes.read_text()):
+            (machine / "gone").touch()
+        if (machine / "gone").exists():
+            raise AnsibleConnectionFailure("no route to host")
+        with (machine / "log").open("a") as log:
+            log.write(call + "\\n")
+        if "{name}" == "reboot":
+            (machine / "reboot-required").unlink()
+        answers = machine / "{name}.json"
+        if not answers.exists():
+            return json.loads({answer!r})
+        first, *rest = json.loads(answers.read_text())
+        answers.write_text(json.dumps(rest or [first]))
+        return first
+"""
+CONNECTION = """
+DOCUMENTATION = {documentation!r}
+
+from pathlib import Path
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.connection import local
+
+
+class Connection(local.Connection):
+    transport = "gpulab.workstation.machine"
+
+    def exec_command(self, *args, **kwargs):
+        if Path({machines!r}, self._play_context.remote_addr, "gone").exists():
+            raise AnsibleConnectionFailure("no route to host")
+        return super().exec_command(*args, **kwargs)
+"""
+
+
+class Lab:
+    """The groups of an inventory; each machine is a directory of `path`."""
+
+    def __init__(self, path: Path, *names: str, **variables: Any) -> None:
+        self.path = path / "machines"
+        self.collections = path / "collections"
+        for name in names:
+            (self.path / name).mkdir(parents=True)
+        self.groups: dict[str, list[str]] = {"workstations": list(names)}
+        self.hosts: dict[str, dict[str, Any]] = {name: {} for name in names}
+        self.variables = {
+            "ansible_become": False,
+            "ansible_connection": "gpulab.workstation.machine",
+            "ansible_python_interpreter": sys.executable,
+            "machine": f"{self.path}/{{{{ inventory_hostname }}}}",
+            **variables,
+        }
+        self._build()
+
+    def __getitem__(self, name: str) -> Path:
+        return self.path / name
+
+    def answers(self, name: str, module: str, *answers: dict[str, Any]) -> None:
+        (self[name] / f"{module}.json").write_text(json.dumps(answers))
+
+    def log(self, name: str) -> list[str]:
+        """What was done to it, without what only looked."""
+        log = self[name] / "log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        return [line.partition("name=")[2] for line in lines if not line.startswith(LOOKS)]
+
+    def maintain(self, *arguments: str, ends: int = 0) -> str:
+        """Run it, and return what was printed."""
+        inventory = self.path / "lab.yml"
+        hosts = {name: {**given, "machine": str(self[name])} for name, given in self.hosts.items()}
+        groups = {group: {"hosts": {name: hosts[name] for name in names}} for group, names in self.groups.items()}
+        inventory.write_text(yaml.safe_dump({**groups, "all": {"vars": self.variables}}))
+        playbook = self.collections / "ansible_collections/gpulab/workstation/playbooks/maintenance.yml"
+        done = subprocess.run(
+            [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, playbook, *arguments],
+            cwd=self.path,
+            env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(self.collections), "NO_COLOR": "1", "COLUMNS": "300"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == ends, done.stdout + done.stderr
+        return done.stdout
+
+    def _build(self) -> None:
+        collection = self.collections / "ansible_collections/gpulab/workstation"
+        actions = collection / "plugins/action"
+        actions.mkdir(parents=True)
+        for name, answer in ANSWERS.items():
+            (actions / f"{name}.py").write_text(ACTION.format(name=name, answer=json.dumps(answer)))
+        connections = collection / "plugins/connection"
+        connections.mkdir()
+        documentation = local.DOCUMENTATION.replace("name: local", "name: machine")
+        text = CONNECTION.format(documentation=documentation, machines=str(self.path))
+        (connections / "machine.py").write_text(text)
+        for role in ROLES:
+            tasks = collection / "roles" / role / "tasks"
+            tasks.mkdir(parents=True)
+            told = f"{role} {{{{ {role}_upgrade | default(false) | ternary('upgrade', 'as it is') }}}}"
+            tasks.joinpath("main.yml").write_text(json.dumps([{"gpulab.workstation.role": {"name": told}}]))
+        playbooks = collection / "playbooks"
+        shutil.copytree(ROOT / "playbooks", playbooks)
+        for file in playbooks.glob("tasks/*.yml"):
+            words = file.read_text(encoding="utf-8")
+            for ours, stand_in in ELSEWHERE.items():
+                words = words.replace(ours, stand_in)
+            file.write_text(words)

@@ -1,0 +1,222 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/maintenance.yml: a restart and what speaks against it, a machine that is lost on the way, and waking.
+
+What needs a real notebook, a real upgrade or batches is in the scenario lab.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.gpulab.workstation.tests.unit.playbooks.machines import GPUS, NOTEBOOK, QUIET, Lab
+
+pytestmark = pytest.mark.slow
+CARED_FOR = ["docker upgrade", "nvidia_container_toolkit upgrade", "nvidia_driver as it is"]
+RESTART = ("-e", "maintenance_reboot=true")
+AT_WORK = {"instances": [{**NOTEBOOK, "busy": ["digits.ipynb runs a cell"]}]}
+IDLE = {"instances": [NOTEBOOK]}
+# The broadcast address of the loopback, so that no packet leaves this machine; the port is the module's.
+LOOPBACK, DISCARD = "127.255.255.255", 7
+
+
+REGISTRY_CARED_FOR = [
+    "['docker-registry', 'apache2-utils'] only_upgrade=True state=latest update_cache=True",
+    "docker-registry-push.service state=restarted",
+    "lab_registry as it is",
+]
+PULLED_FROM = {**QUIET, "ports": {"5000": {"clients": 2}, "5001": {"clients": 0}}}
+CLEANED = {**QUIET, "units": {"docker-registry-clean.service": {"active": True}}}
+BUILDS = {"rc": 0, "stdout": "4711 docker build --tag=keras:cpu ."}
+
+
+def report(said: str) -> dict[str, str]:
+    return dict(re.findall(r"^(lab\d+): (\w.*)$", said.rpartition("PLAY [Report]")[2], re.M))
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    """One machine, which asks for a restart."""
+    lab = Lab(tmp_path, "lab01")
+    (lab["lab01"] / "reboot-required").touch()
+    return lab
+
+
+def test_restart_is_only_where_it_is_allowed(lab: Lab) -> None:
+    said = lab.maintain()
+    assert lab.log("lab01") == CARED_FOR
+    assert report(said) == {"lab01": "done, It asks for a restart: -e maintenance_reboot=true does that."}
+
+
+def test_who_is_at_work_is_left_alone_at_once_where_nobody_waits(lab: Lab) -> None:
+    lab.answers("lab01", "jupyter_info", AT_WORK)
+    said = lab.maintain("-e", "maintenance_drain_minutes=0")
+    assert lab.log("lab01") == []
+    assert report(said) == {"lab01": "left as it is, digits.ipynb runs a cell"}
+
+
+def test_notebooks_are_closed_before_the_driver_and_opened_after_the_restart(lab: Lab) -> None:
+    said = lab.maintain(*RESTART)
+    closed, driver, restarted, opened = lab.log("lab01")[len(CARED_FOR) :]
+    assert closed == "jupyter-keras.service state=stopped"
+    assert driver == "nvidia_driver upgrade"
+    assert restarted == ""
+    assert opened == "jupyter-keras.service state=started"
+    assert report(said) == {"lab01": "done"}
+    assert not (lab["lab01"] / "reboot-required").exists()
+
+
+def test_who_begins_meanwhile_is_not_cut_off(lab: Lab) -> None:
+    lab.answers("lab01", "jupyter_info", IDLE, AT_WORK)
+    said = lab.maintain(*RESTART)
+    assert lab.log("lab01") == CARED_FOR
+    assert report(said)["lab01"].endswith("restart, and has not been: digits.ipynb runs a cell.")
+
+
+def test_a_computation_outside_notebooks_is_not_cut_off(lab: Lab) -> None:
+    known = {"plan": {"upgrades": []}, "in_use": [{"sentence": "train.py computes"}], "reboot_obstacles": []}
+    lab.answers("lab01", "nvidia_driver_info", known)
+    said = lab.maintain(*RESTART)
+    assert lab.log("lab01")[-3:] == [
+        "jupyter-keras.service state=stopped",
+        "nvidia_driver upgrade",
+        "jupyter-keras.service state=started",
+    ]
+    assert report(said)["lab01"].endswith("restart, and has not been: train.py computes.")
+
+
+def test_notebooks_are_opened_again_when_the_driver_fails(lab: Lab) -> None:
+    answers = [{}, {}, {}, {"failed": True, "msg": "the module does not build"}]
+    lab.answers("lab01", "role", *answers)
+    said = lab.maintain(*RESTART, ends=2)
+    assert lab.log("lab01")[-1] == "jupyter-keras.service state=started"
+    assert report(said)["lab01"].startswith("failed, ")
+    assert report(said)["lab01"].endswith(": the module does not build")
+
+
+def test_a_machine_that_is_worse_than_before_has_failed(lab: Lab) -> None:
+    lab.answers("lab01", "gpu_visibility_info", GPUS, {"status": "broken", "summary": "the module is not loaded"})
+    said = lab.maintain(ends=2)
+    assert report(said)["lab01"].endswith("worse than before: GPUs: the module is not loaded")
+
+
+@pytest.mark.parametrize("last", ["role name=docker", "reboot"])
+def test_a_machine_that_is_lost_on_the_way_is_the_last(tmp_path: Path, last: str) -> None:
+    lab = Lab(tmp_path, "lab01", "lab02")
+    for name in "lab01", "lab02":
+        (lab[name] / "reboot-required").touch()
+    (lab["lab01"] / "goes_with").write_text(last)
+    said = lab.maintain(*RESTART, ends=2)
+    became = report(said)
+    assert became["lab01"].startswith("failed, ")
+    assert became["lab01"].endswith(": it does not answer any more")
+    assert became["lab02"] == "not begun"
+    assert lab.log("lab02") == []
+
+
+def test_no_machine_is_begun_when_the_time_is_over(lab: Lab) -> None:
+    assert report(lab.maintain("-e", "maintenance_hours=0")) == {"lab01": "not begun"}
+    assert lab.log("lab01") == []
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Lab:
+    """A registry, a builder, and a workstation that has its turn after them."""
+    lab = Lab(tmp_path, "lab01", "lab02", "lab03", maintenance_drain_minutes=0)
+    lab.groups = {"registry": ["lab01"], "builder": ["lab02"], "workstations": ["lab03"]}
+    return lab
+
+
+def test_registry_and_builder_have_their_turn(servers: Lab) -> None:
+    (servers["lab01"] / "reboot-required").touch()
+    became = report(servers.maintain(*RESTART))
+    assert servers.log("lab01") == REGISTRY_CARED_FOR
+    assert servers.log("lab02") == ["docker upgrade"]
+    assert servers.log("lab03")[: len(CARED_FOR)] == CARED_FOR
+    assert became.pop("lab01") == "done, It asks for a restart, which is left to a person: the lab has one of it."
+    assert became == {"lab02": "done", "lab03": "done"}
+
+
+def test_the_machine_of_a_small_lab_is_all_at_once(servers: Lab) -> None:
+    """Its engine has its turn once, with the notebooks."""
+    servers.groups = {"registry": ["lab01"], "workstations": ["lab01"]}
+    assert report(servers.maintain()) == {"lab01": "done"}
+    assert servers.log("lab01") == REGISTRY_CARED_FOR + CARED_FOR
+
+
+@pytest.mark.parametrize("busy", [PULLED_FROM, CLEANED])
+def test_a_registry_that_is_needed_and_a_builder_that_builds_are_left_as_they_are(
+    servers: Lab, busy: dict[str, Any]
+) -> None:
+    servers.answers("lab01", "lab_registry_info", busy)
+    servers.answers("lab02", "command", BUILDS)
+    became = report(servers.maintain())
+    assert servers.log("lab01") == servers.log("lab02") == []
+    assert became.pop("lab01").startswith("left as it is, somebody pulls from the registry or pushes to it")
+    assert became == {"lab02": "left as it is, an image is being built", "lab03": "done"}
+
+
+def test_a_builder_that_cannot_be_asked_has_failed(servers: Lab) -> None:
+    servers.answers("lab02", "command", {"rc": 2, "failed": True, "msg": "No such file: pgrep"})
+    became = report(servers.maintain(ends=2))
+    assert became["lab02"].startswith("failed, ")
+    assert became["lab02"].endswith("No such file: pgrep")
+    assert became["lab03"] == "not begun"
+
+
+class Sleepers:
+    """Network cards that wait for the packet with their own address, and then switch their machine on."""
+
+    def __init__(self, machines: dict[bytes, Path]) -> None:
+        self.machines = machines
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((LOOPBACK, DISCARD))
+        self.thread = threading.Thread(target=self._listen, daemon=True)
+        self.thread.start()
+
+    def _listen(self) -> None:
+        while packet := self.socket.recv(1024):
+            for address, machine in self.machines.items():
+                if b"\xff" * 6 + address * 16 in packet:
+                    (machine / "gone").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            end.sendto(b"", (LOOPBACK, DISCARD))
+        self.thread.join()
+        self.socket.close()
+
+
+@pytest.fixture
+def asleep(tmp_path: Path) -> Iterator[Lab]:
+    """Two machines that are off; only lab01 has a network card that listens."""
+    lab = Lab(tmp_path, "lab01", "lab02", maintenance_wake_broadcast=LOOPBACK, maintenance_wake_seconds=3)
+    for name, last in {"lab01": 1, "lab02": 2}.items():
+        lab.hosts[name]["maintenance_wake_mac"] = f"00:00:5e:00:53:0{last}"
+        (lab[name] / "gone").touch()
+    sleepers = Sleepers({bytes.fromhex("00005e005301"): lab["lab01"]})
+    yield lab
+    sleepers.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the port of the packet is below 1024")
+def test_a_machine_that_sleeps_is_woken_and_another_holds_nobody_back(asleep: Lab) -> None:
+    became = report(asleep.maintain())
+    assert became["lab01"] == "done"
+    assert became["lab02"].startswith("not reached, ")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the port of the packet is below 1024")
+def test_a_run_that_reaches_nobody_is_not_green(asleep: Lab) -> None:
+    said = asleep.maintain("--limit", "lab02", ends=2)
+    assert report(said)["lab02"].startswith("not reached, ")
+    assert "No machine was reached (1 tried)" in said
