@@ -8,6 +8,7 @@ It befalls a stand-in for the image, of which the machines have an older version
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -69,21 +70,25 @@ def other_state(tmp_path: Path) -> Path:
     return Path(shutil.copytree(inventory_directory() / ".gpulab/registry", tmp_path / "registry"))
 
 
+@contextlib.contextmanager
+def between(registry: Host, before: str, after: str) -> Iterator[None]:
+    """What systemctl does to the registry first, and, whatever happens, in the end."""
+    registry.check_output(f"systemctl {before} docker-registry")
+    try:
+        yield
+    finally:
+        registry.check_output(f"systemctl {after} docker-registry")
+
+
 def test_nothing_is_left_to_do_without_the_registry(host: Host, registry: Host) -> None:
     provide()
-    registry.check_output("systemctl stop docker-registry")
-    try:
+    with between(registry, "stop", "start"):
         assert re.search(r"changed=0 +unreachable=0 +failed=0", provide())
-    finally:
-        registry.check_output("systemctl start docker-registry")
 
 
 def test_a_registry_that_is_down_is_a_sentence(host: Host, registry: Host, older: str) -> None:
-    registry.check_output("systemctl stop docker-registry")
-    try:
+    with between(registry, "stop", "start"):
         said = provide(ends=2)
-    finally:
-        registry.check_output("systemctl start docker-registry")
     assert f"{UNLUCKY} asked the registry" in said
     assert "Connection refused" in said
     assert "is still what it was" in said
@@ -91,11 +96,8 @@ def test_a_registry_that_is_down_is_a_sentence(host: Host, registry: Host, older
 
 
 def test_one_that_hangs_too(host: Host, registry: Host, older: str) -> None:
-    registry.check_output("systemctl kill --signal STOP docker-registry")
-    try:
+    with between(registry, "kill --signal STOP", "kill --signal CONT"):
         said = provide(ends=2)
-    finally:
-        registry.check_output("systemctl kill --signal CONT docker-registry")
     assert "timed out" in said
     assert image_id(host, STANDIN) == older
 

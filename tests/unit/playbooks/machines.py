@@ -12,15 +12,14 @@ file `goes_with` names is its last.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.plugins.connection import local
+from ansible_collections.gpulab.workstation.tests.unit.ansible_playbook import ansible_playbook
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = ("docker", "nvidia_container_toolkit", "nvidia_driver", "lab_registry")
@@ -143,16 +142,10 @@ class Lab:
         groups = {group: {"hosts": {name: hosts[name] for name in names}} for group, names in self.groups.items()}
         inventory.write_text(yaml.safe_dump({**groups, "all": {"vars": self.variables}}))
         playbook = self.collections / "ansible_collections/gpulab/workstation/playbooks/maintenance.yml"
-        done = subprocess.run(
-            [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, playbook, *arguments],
-            cwd=self.path,
-            env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(self.collections), "NO_COLOR": "1", "COLUMNS": "300"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == ends, done.stdout + done.stderr
-        return done.stdout
+        environment = {"ANSIBLE_COLLECTIONS_PATH": str(self.collections), "NO_COLOR": "1", "COLUMNS": "300"}
+        return ansible_playbook(
+            "-i", inventory, playbook, *arguments, cwd=self.path, ends=ends, environment=environment
+        ).stdout
 
     def _build(self) -> None:
         collection = self.collections / "ansible_collections/gpulab/workstation"

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,8 +14,8 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.gpulab.workstation.tests.unit.ansible_playbook import ansible_playbook
 
-ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.slow
 
 
@@ -28,22 +26,7 @@ def play(tmp_path: Path, **variables: Any) -> dict[str, Any]:
     inventory = tmp_path / "inventory.yml"
     inventory.write_text(yaml.safe_dump({"registry": {"hosts": {"here": local}}, "builder": {"hosts": {"away": away}}}))
     extra = json.dumps({"lab_registry_host": "127.0.0.1", "lab_registry_port": 1, **variables})
-    done = subprocess.run(
-        [
-            Path(sys.executable).with_name("ansible-playbook"),
-            "-i",
-            inventory,
-            "playbooks/fleet_report.yml",
-            "-e",
-            extra,
-        ],
-        cwd=ROOT,
-        env={**os.environ, "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    ansible_playbook("-i", inventory, "playbooks/fleet_report.yml", "-e", extra, environment={"HOME": str(tmp_path)})
     [written] = tmp_path.rglob("fleet.json")
     return json.loads(written.read_text())
 

@@ -17,8 +17,8 @@ import pytest
 import yaml
 from ansible_collections.gpulab.workstation.molecule.resources.gpu import files, programs
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Machine, t4
+from ansible_collections.gpulab.workstation.tests.unit.ansible_playbook import ansible_playbook
 
-ROOT = Path(__file__).resolve().parents[3]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.geteuid() != 0, reason="device nodes for a simulated machine take root"),
@@ -48,14 +48,7 @@ def inventory(tmp_path: Path) -> Path:
 
 
 def play(inventory: Path, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "playbooks/gpu_report.yml", *more],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return ansible_playbook("-i", inventory, "playbooks/gpu_report.yml", *more, ends=None, environment=environment)
 
 
 def test_report(inventory: Path, tmp_path: Path) -> None:

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import yaml
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.preflight import NAME
+from ansible_collections.gpulab.workstation.tests.unit.ansible_playbook import ansible_playbook
 
 ROOT = Path(__file__).resolve().parents[3]
 TASKS = ROOT / "playbooks/tasks/notebook.yml"
@@ -30,15 +28,7 @@ def choose(tmp_path: Path, machines: dict[str, list[str]], *arguments: str) -> s
     }
     inventory = tmp_path / "inventory.yml"
     inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
-    return subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, playbook, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "NO_COLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
+    return ansible_playbook("-i", inventory, playbook, *arguments, ends=None, environment={"NO_COLOR": "1"}).stdout
 
 
 def test_a_machine_cannot_choose_a_directory_of_the_controller(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,8 +14,8 @@ import pytest
 import yaml
 from ansible_collections.gpulab.workstation.molecule.resources.gpu import files, programs
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Machine, t4
+from ansible_collections.gpulab.workstation.tests.unit.ansible_playbook import ansible_playbook
 
-ROOT = Path(__file__).resolve().parents[3]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.geteuid() != 0, reason="device nodes for a simulated machine take root"),
@@ -36,15 +35,7 @@ def report(tmp_path: Path, **hosts: dict[str, object]) -> str:
     }
     inventory = tmp_path / "inventory.yml"
     inventory.write_text(yaml.safe_dump({"workstations": {"hosts": hosts, "vars": local}}))
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "playbooks/report.yml"],
-        cwd=ROOT,
-        env={**os.environ, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = ansible_playbook("-i", inventory, "playbooks/report.yml", environment={"NO_COLOR": "1"})
     return " ".join(done.stdout.split())
 
 

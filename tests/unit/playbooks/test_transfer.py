@@ -10,12 +10,12 @@ import pwd
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.gpulab.workstation.tests.unit.ansible_playbook import ansible_playbook
 
 ROOT = Path(__file__).resolve().parents[3]
 # One who exists everywhere, and owns nothing.
@@ -64,20 +64,11 @@ def run(tmp_path: Path, workdir: Path, name: str, *arguments: str) -> str:
     }
     inventory = tmp_path / "inventory.yml"
     inventory.write_text(yaml.safe_dump({"workstations": {"hosts": {"lab07": host}}}))
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, playbook, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "NO_COLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    used = re.findall(r"item=(/var/tmp/gpulab-transit-\w+)\)", done.stdout)
+    said = ansible_playbook("-i", inventory, playbook, *arguments, environment={"NO_COLOR": "1"}).stdout
+    used = re.findall(r"item=(/var/tmp/gpulab-transit-\w+)\)", said)
     assert used
     assert not any(Path(path).exists() for path in used)
-    return done.stdout
+    return said
 
 
 def earlier(directory: Path, name: str) -> str:

@@ -19,6 +19,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.gpulab.workstation.plugins.action import throttled
 from ansible_collections.gpulab.workstation.plugins.action.throttled import NoSlotError, only_task, take_slot
+from ansible_collections.gpulab.workstation.tests.unit.ansible_playbook import ansible_playbook
 
 LIMIT = 2
 PLAY = """
@@ -60,15 +61,8 @@ def play(directory: Path, hosts: dict[str, dict[str, t.Any]], text: str, *more: 
         text = text.replace(f"{{{name}}}", str(value))
     book.write_text(text)
     inventory.write_text(json.dumps({"all": {"hosts": hosts}}))
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "-i", inventory, book, *more],
-        env={**os.environ, "ANSIBLE_FORCE_COLOR": "false", "ANSIBLE_FORKS": "10"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    environment = {"ANSIBLE_FORCE_COLOR": "false", "ANSIBLE_FORKS": "10"}
+    return ansible_playbook("-i", inventory, book, *more, environment=environment).stdout
 
 
 def test_nobody_waits_for_a_slow_one(tmp_path: Path) -> None:

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.gpulab.workstation.tests.unit.ansible_playbook import ansible_playbook
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -26,15 +25,7 @@ def test_the_directory_around_it_is_left_alone(tmp_path: Path, below: str) -> No
     archives = around / below
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
     (tmp_path / "play.yml").write_text(json.dumps([play]))
-    subprocess.run(
-        [
-            Path(sys.executable).with_name("ansible-playbook"),
-            *("-i", "localhost,", tmp_path / "play.yml"),
-            *("-e", json.dumps({"keras_image_archives": str(archives)})),
-        ],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
+    variables = json.dumps({"keras_image_archives": str(archives)})
+    ansible_playbook("-i", "localhost,", tmp_path / "play.yml", "-e", variables, environment={})
     assert archives.stat().st_mode & 0o777 == 0o700
     assert around.stat().st_mode & 0o777 == 0o755
