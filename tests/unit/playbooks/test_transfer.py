@@ -118,6 +118,11 @@ def test_download(tmp_path: Path, workdir: Path) -> None:
     write(workdir / "outputs/model.keras", "trained", 1000)
     write(workdir / "outputs/notes.txt", "theirs", 1000)
     (workdir / "outputs/out").symlink_to("/etc/passwd")
+    # Such as lost+found, where a disk is the work directory.
+    write(workdir / "outputs/closed/theirs.txt", "root's", 1000)
+    (workdir / "outputs/closed").chmod(0o700)
+    write(workdir / "outputs/names only/theirs.txt", "root's", 1000)
+    (workdir / "outputs/names only").chmod(0o744)
     write(results / "lab07/notes.txt", "marked", 2000)
     write(results / "lab07/model.keras", "trained yesterday", 500)
     arguments = ("download", "-e", f"download_to={results}")
@@ -127,7 +132,10 @@ def test_download(tmp_path: Path, workdir: Path) -> None:
     assert "lab07: left alone, because it was changed here since" in said
     assert (results / "lab07/model.keras").read_text() == "trained"
     assert earlier(results / "lab07", "model.keras") == "trained yesterday"
-    assert not (results / "lab07/out").is_symlink()
+    assert sorted(path.name for path in (results / "lab07").iterdir() if "before" not in path.name) == [
+        "model.keras",
+        "notes.txt",
+    ]
 
     # Who names a notebook gets its files apart from all others.
     run(tmp_path, workdir, *arguments, "-e", "notebook=ada")
