@@ -13,13 +13,15 @@ author:
 description:
   - Takes what C(find) printed of two directories, and says what a copy of the one to the other would do, so that what
     somebody has changed there since can be left alone.
+  - Through C(base64), because a name may be of any bytes, and what Ansible hands on is text.
+    C(b64encode) makes the bytes of a path again.
   - Files are the same where their size and their time (in seconds) are, links where their target is, and
     directories always.
 positional: destination
 options:
   _input:
     description: >-
-      What was printed of the directory to copy from, by C(find . -printf '%y\0%s\0%Ts\0%l\0%p\0').
+      What was printed of the directory to copy from, by C(find . -printf '%y\0%s\0%Ts\0%l\0%p\0' | base64 --wrap=0).
     type: str
     required: true
   destination:
@@ -36,7 +38,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Paths, relative to the directories.
+  description: Paths, relative to the directories. What is no UTF-8 in them is as Python has it (C(surrogateescape)).
   type: dict
   contains:
     new:
@@ -55,6 +57,7 @@ _value:
       elements: str
 """
 
+import base64
 import typing as t
 from pathlib import PurePosixPath
 
@@ -78,12 +81,17 @@ class Entry(t.NamedTuple):
 
 
 def entries(listing: str) -> dict[str, Entry]:
-    values = listing.split("\0")
-    # The last field ends with a separator, too.
-    if len(values) % FIELDS != 1 or values[-1]:
-        raise AnsibleFilterError("file_changes wants what find printed with '%y\\0%s\\0%Ts\\0%l\\0%p\\0'.")
-    rows = zip(*(values[field:-1:FIELDS] for field in range(FIELDS)))
-    return {str(PurePosixPath(path)): Entry(kind, int(size), int(time), to) for kind, size, time, to, path in rows}
+    try:
+        values = base64.b64decode(listing, validate=True).decode("utf-8", "surrogateescape").split("\0")
+        # The last field ends with a separator, too.
+        if len(values) % FIELDS != 1 or values[-1]:
+            raise ValueError("it ends within an entry")
+        rows = zip(*(values[field:-1:FIELDS] for field in range(FIELDS)))
+        return {str(PurePosixPath(path)): Entry(kind, int(size), int(time), to) for kind, size, time, to, path in rows}
+    except ValueError as error:
+        raise AnsibleFilterError(
+            f"file_changes wants what find printed with '%y\\0%s\\0%Ts\\0%l\\0%p\\0', through base64: {error}."
+        ) from error
 
 
 def file_changes(source: str, destination: str) -> dict[str, list[str]]:

@@ -20,6 +20,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 # One who exists everywhere, and owns nothing.
 USER = "nobody"
+# Not UTF-8: as a zip file from Windows leaves them.
+LATIN_1 = os.fsdecode(b"caf\xe9.csv")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.geteuid() != 0, reason="another user's files take root"),
@@ -96,7 +98,9 @@ def test_upload(tmp_path: Path, workdir: Path) -> None:
     lessons = tmp_path / "lessons"
     write(lessons / "week 1/größe.txt", "lesson", 1000)
     write(lessons / "digits.ipynb", "lesson", 1000)
+    write(lessons / LATIN_1, "lesson", 1000)
     write(workdir / "digits.ipynb", "work of a day", 2000)
+    write(workdir / LATIN_1, "an older lesson", 500)
     write(workdir / "week 1/größe.txt", "an older lesson", 500)
     subprocess.run(["chown", "-R", USER, workdir], check=True)
     arguments = ("upload", "-e", f"upload_from={lessons}")
@@ -107,6 +111,9 @@ def test_upload(tmp_path: Path, workdir: Path) -> None:
     assert (workdir / "week 1/größe.txt").read_text() == "lesson"
     assert (workdir / "week 1/größe.txt").owner() == USER
     assert earlier(workdir / "week 1", "größe.txt") == "an older lesson"
+    assert (workdir / LATIN_1).read_text() == "lesson"
+    assert earlier(workdir, LATIN_1) == "an older lesson"
+    assert re.search(r"^  caf\?\.csv, whose earlier one is kept as caf\?\.csv\.before-\d", said, re.M)
 
     run(tmp_path, workdir, *arguments, "-e", "upload_replace=true")
     assert (workdir / "digits.ipynb").read_text() == "lesson"
@@ -117,6 +124,7 @@ def test_download(tmp_path: Path, workdir: Path) -> None:
     results = tmp_path / "results"
     write(workdir / "outputs/model.keras", "trained", 1000)
     write(workdir / "outputs/notes.txt", "theirs", 1000)
+    write(workdir / "outputs" / LATIN_1, "theirs", 1000)
     (workdir / "outputs/out").symlink_to("/etc/passwd")
     # Such as lost+found, where a disk is the work directory.
     write(workdir / "outputs/closed/theirs.txt", "root's", 1000)
@@ -124,6 +132,7 @@ def test_download(tmp_path: Path, workdir: Path) -> None:
     write(workdir / "outputs/names only/theirs.txt", "root's", 1000)
     (workdir / "outputs/names only").chmod(0o744)
     write(results / "lab07/notes.txt", "marked", 2000)
+    write(results / "lab07" / LATIN_1, "marked", 2000)
     write(results / "lab07/model.keras", "trained yesterday", 500)
     arguments = ("download", "-e", f"download_to={results}")
 
@@ -133,6 +142,7 @@ def test_download(tmp_path: Path, workdir: Path) -> None:
     assert (results / "lab07/model.keras").read_text() == "trained"
     assert earlier(results / "lab07", "model.keras") == "trained yesterday"
     assert sorted(path.name for path in (results / "lab07").iterdir() if "before" not in path.name) == [
+        LATIN_1,
         "model.keras",
         "notes.txt",
     ]
@@ -142,3 +152,5 @@ def test_download(tmp_path: Path, workdir: Path) -> None:
     assert (results / "lab07/ada/notes.txt").read_text() == "theirs"
     run(tmp_path, workdir, *arguments, "-e", "download_replace=true")
     assert earlier(results / "lab07", "notes.txt") == "marked"
+    assert (results / "lab07" / LATIN_1).read_text() == "theirs"
+    assert earlier(results / "lab07", LATIN_1) == "marked"
