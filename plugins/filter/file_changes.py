@@ -50,9 +50,11 @@ _value:
       type: list
       elements: str
     kept:
-      description: >-
-        What differs there and is newer, or is of another kind: a directory in the place of a file. And what lies below
-        such a directory.
+      description: What differs there and is newer.
+      type: list
+      elements: str
+    blocked:
+      description: What is of another kind there, such as a directory in the place of a file, and what lies below it.
       type: list
       elements: str
 """
@@ -96,18 +98,18 @@ def entries(listing: str) -> dict[str, Entry]:
 
 def file_changes(source: str, destination: str) -> dict[str, list[str]]:
     there = entries(destination)
-    changes: dict[str, list[str]] = {"new": [], "older": [], "kept": []}
+    changes: dict[str, list[str]] = {"new": [], "older": [], "kept": [], "blocked": []}
     blocked: set[str] = set()
     for path, entry in sorted(entries(source).items()):
         found = there.get(path)
-        if found is not None and entry.kind == "d" != found.kind:
+        if found is not None and found.kind != entry.kind:
             blocked.add(path)
-        if blocked and not blocked.isdisjoint(map(str, PurePosixPath(path).parents)):
-            changes["kept"].append(path)
+        if path in blocked or not blocked.isdisjoint(map(str, PurePosixPath(path).parents)):
+            changes["blocked"].append(path)
         elif found is None:
             changes["new"].append(path)
         elif not entry.is_same(found):
-            changes["kept" if found.kind != entry.kind or found.time > entry.time else "older"].append(path)
+            changes["kept" if found.time > entry.time else "older"].append(path)
     return changes
 
 

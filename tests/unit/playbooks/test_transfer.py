@@ -99,6 +99,8 @@ def test_upload(tmp_path: Path, workdir: Path) -> None:
     write(lessons / "week 1/größe.txt", "lesson", 1000)
     write(lessons / "digits.ipynb", "lesson", 1000)
     write(lessons / LATIN_1, "lesson", 1000)
+    write(lessons / "notes", "lesson", 1000)
+    write(workdir / "notes/mine.txt", "work of a day", 500)
     write(workdir / "digits.ipynb", "work of a day", 2000)
     write(workdir / LATIN_1, "an older lesson", 500)
     write(workdir / "week 1/größe.txt", "an older lesson", 500)
@@ -115,8 +117,11 @@ def test_upload(tmp_path: Path, workdir: Path) -> None:
     assert earlier(workdir, LATIN_1) == "an older lesson"
     assert re.search(r"^  caf\?\.csv, whose earlier one is kept as caf\?\.csv\.before-\d", said, re.M)
 
-    run(tmp_path, workdir, *arguments, "-e", "upload_replace=true")
+    said = run(tmp_path, workdir, *arguments, "-e", "upload_replace=true")
     assert (workdir / "digits.ipynb").read_text() == "lesson"
+    # Not even this takes somebody's directory away.
+    assert (workdir / "notes/mine.txt").read_text() == "work of a day"
+    assert "left alone, because something of another kind is in its place there (move that away first)\n  notes\n" in said
     assert earlier(workdir, "digits.ipynb") == "work of a day"
 
 
@@ -125,6 +130,7 @@ def test_download(tmp_path: Path, workdir: Path) -> None:
     write(workdir / "outputs/model.keras", "trained", 1000)
     write(workdir / "outputs/notes.txt", "theirs", 1000)
     write(workdir / "outputs" / LATIN_1, "theirs", 1000)
+    write(workdir / "outputs/plots", "a file", 1000)
     (workdir / "outputs/out").symlink_to("/etc/passwd")
     # Such as lost+found, where a disk is the work directory.
     write(workdir / "outputs/closed/theirs.txt", "root's", 1000)
@@ -133,6 +139,7 @@ def test_download(tmp_path: Path, workdir: Path) -> None:
     (workdir / "outputs/names only").chmod(0o744)
     write(results / "lab07/notes.txt", "marked", 2000)
     write(results / "lab07" / LATIN_1, "marked", 2000)
+    write(results / "lab07/plots/marked.png", "marked", 500)
     write(results / "lab07/model.keras", "trained yesterday", 500)
     arguments = ("download", "-e", f"download_to={results}")
 
@@ -145,12 +152,15 @@ def test_download(tmp_path: Path, workdir: Path) -> None:
         LATIN_1,
         "model.keras",
         "notes.txt",
+        "plots",
     ]
 
     # Who names a notebook gets its files apart from all others.
     run(tmp_path, workdir, *arguments, "-e", "notebook=ada")
     assert (results / "lab07/ada/notes.txt").read_text() == "theirs"
-    run(tmp_path, workdir, *arguments, "-e", "download_replace=true")
+    said = run(tmp_path, workdir, *arguments, "-e", "download_replace=true")
+    assert (results / "lab07/plots/marked.png").read_text() == "marked"
+    assert "left alone, because something of another kind is in its place here (move that away first)\n  plots\n" in said
     assert earlier(results / "lab07", "notes.txt") == "marked"
     assert (results / "lab07" / LATIN_1).read_text() == "theirs"
     assert earlier(results / "lab07", LATIN_1) == "marked"

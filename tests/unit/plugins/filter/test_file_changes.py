@@ -16,7 +16,7 @@ from ansible_collections.gpulab.workstation.plugins.filter.file_changes import F
 file_changes = FilterModule().filters()["file_changes"]
 # As a zip file from Windows leaves them.
 LATIN_1 = os.fsdecode(b"caf\xe9")
-NOTHING: dict[str, list[str]] = {"new": [], "older": [], "kept": []}
+NOTHING: dict[str, list[str]] = {"new": [], "older": [], "kept": [], "blocked": []}
 
 
 def listing(*entries: tuple[str, str, int, int, str]) -> str:
@@ -41,8 +41,9 @@ def encoded(text: str) -> str:
         (("a", "l", 1, 10, "b"), ("a", "l", 1, 99, "b"), ""),
         (("a", "l", 1, 10, "b"), ("a", "l", 1, 99, "c"), "kept"),
         # Whose time it is says nothing where one would take away the other.
-        (("a", "f", 1, 10, ""), ("a", "d", 1, 9, ""), "kept"),
-        (("a", "d", 1, 10, ""), ("a", "l", 1, 9, "b"), "kept"),
+        (("a", "f", 1, 10, ""), ("a", "d", 1, 9, ""), "blocked"),
+        (("a", "d", 1, 10, ""), ("a", "l", 1, 9, "b"), "blocked"),
+        (("a", "f", 1, 10, ""), ("a", "l", 1, 99, "b"), "blocked"),
     ],
 )
 def test_one_file(
@@ -55,7 +56,7 @@ def test_one_file(
 def test_nothing_is_put_below_what_is_no_directory_there() -> None:
     mine = listing(("week", "d", 1, 10, ""), ("week/a", "f", 1, 10, ""), ("week/b/c", "f", 1, 10, ""))
     theirs = listing(("week", "f", 1, 10, ""))
-    assert file_changes(mine, theirs) == {**NOTHING, "kept": ["week", "week/a", "week/b/c"]}
+    assert file_changes(mine, theirs) == {**NOTHING, "blocked": ["week", "week/a", "week/b/c"]}
 
 
 def test_what_only_the_destination_has_is_not_mentioned() -> None:
