@@ -121,7 +121,7 @@ def test_upload(tmp_path: Path, workdir: Path) -> None:
     assert (workdir / "digits.ipynb").read_text() == "lesson"
     # Not even this takes somebody's directory away.
     assert (workdir / "notes/mine.txt").read_text() == "work of a day"
-    assert "left alone, because something of another kind is in its place there (move that away first)\n  notes\n" in said
+    assert "something of another kind is in its place there (move that away first)\n  notes\n" in said
     assert earlier(workdir, "digits.ipynb") == "work of a day"
 
 
@@ -131,7 +131,9 @@ def test_download(tmp_path: Path, workdir: Path) -> None:
     write(workdir / "outputs/notes.txt", "theirs", 1000)
     write(workdir / "outputs" / LATIN_1, "theirs", 1000)
     write(workdir / "outputs/plots", "a file", 1000)
-    (workdir / "outputs/out").symlink_to("/etc/passwd")
+    for number, target in enumerate(("/etc/passwd", "..", "../there", "plots/..", "plots/../../there")):
+        (workdir / f"outputs/out{number}").symlink_to(target)
+    (workdir / "outputs/range").symlink_to("epochs 1..9")
     # Such as lost+found, where a disk is the work directory.
     write(workdir / "outputs/closed/theirs.txt", "root's", 1000)
     (workdir / "outputs/closed").chmod(0o700)
@@ -153,6 +155,7 @@ def test_download(tmp_path: Path, workdir: Path) -> None:
         "model.keras",
         "notes.txt",
         "plots",
+        "range",
     ]
 
     # Who names a notebook gets its files apart from all others.
@@ -160,7 +163,7 @@ def test_download(tmp_path: Path, workdir: Path) -> None:
     assert (results / "lab07/ada/notes.txt").read_text() == "theirs"
     said = run(tmp_path, workdir, *arguments, "-e", "download_replace=true")
     assert (results / "lab07/plots/marked.png").read_text() == "marked"
-    assert "left alone, because something of another kind is in its place here (move that away first)\n  plots\n" in said
+    assert "something of another kind is in its place here (move that away first)\n  plots\n" in said
     assert earlier(results / "lab07", "notes.txt") == "marked"
     assert (results / "lab07" / LATIN_1).read_text() == "theirs"
     assert earlier(results / "lab07", LATIN_1) == "marked"
