@@ -136,7 +136,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def docker(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
+def docker(machine: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Docker]:
     directory = machine / "bin"
     directory.mkdir()
     command = directory / "docker"
@@ -147,7 +147,10 @@ def docker(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
     systemctl.chmod(0o755)
     (directory / "unit").write_text("ActiveState=active\n")
     monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
-    return Docker(directory)
+    engine = Docker(directory)
+    yield engine
+    # A `docker wait` outlives the supervisor that is killed. It ends with its engine.
+    engine.down.touch()
 
 
 class Restic:
