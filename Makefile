@@ -51,7 +51,7 @@ test-gpu: $(VENV)/.tests ## Run what needs a real NVIDIA GPU, on a machine that 
 molecule: $(VENV)/.tests ## Run one scenario: make molecule SCENARIO=docker_upstream
 	@$(BIN)/molecule test -s $(SCENARIO)
 
-bench: $(VENV)/.tests ## Measure, and write docs/benchmarks.md
+bench: $(VENV)/.tests ## Measure one machine, and write docs/benchmarks.md; bench-gpu-image and bench-fleet write the rest of it
 	@$(BIN)/python tests/bench/bench.py
 
 bench-gpu-image: $(VENV)/.tests ## Build the GPU image (7 GB), look for every CUDA library in it, and write that there, too
