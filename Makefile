@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: help venv demo demo-url demo-ssh demo-report demo-down test test-fast test-gpu molecule bench bench-gpu-image bench-fleet screenshot screenshot-fleet docs lock clean
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 $(VENV)/.controller: requirements.txt $(setup)
 	@sh $(setup) "$(PYTHON)" $(VENV) requirements.txt
