@@ -101,7 +101,7 @@ def _row(hosts: t.Sequence[str]) -> str:
 def without_names(text: str, names: t.Iterable[str]) -> str:
     """What several hosts may have said alike."""
     longest_first = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    return re.sub(rf"(?<![\w.-])(?:{longest_first})(?![\w-])", "HOST", text)
+    return re.sub(rf"(?<![\w.-])(?:{longest_first})(?!-|\.?\w)", "HOST", text)
 
 
 class CallbackModule(CallbackBase):

@@ -13,13 +13,15 @@ author:
 description:
   - Takes what C(find) printed of two directories, and says what a copy of the one to the other would do, so that what
     somebody has changed there since can be left alone.
+  - Through C(base64), because a name may be of any bytes, and what Ansible hands on is text.
+    C(b64encode) makes the bytes of a path again.
   - Files are the same where their size and their time (in seconds) are, links where their target is, and
     directories always.
 positional: destination
 options:
   _input:
     description: >-
-      What was printed of the directory to copy from, by C(find . -printf '%y\0%s\0%Ts\0%l\0%p\0').
+      What was printed of the directory to copy from, by C(find . -printf '%y\0%s\0%Ts\0%l\0%p\0' | base64 --wrap=0).
     type: str
     required: true
   destination:
@@ -36,7 +38,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Paths, relative to the directories.
+  description: Paths, relative to the directories. What is no UTF-8 in them is as Python has it (C(surrogateescape)).
   type: dict
   contains:
     new:
@@ -48,13 +50,16 @@ _value:
       type: list
       elements: str
     kept:
-      description: >-
-        What differs there and is newer, or is of another kind: a directory in the place of a file. And what lies below
-        such a directory.
+      description: What differs there and is newer.
+      type: list
+      elements: str
+    blocked:
+      description: What is of another kind there, such as a directory in the place of a file, and what lies below it.
       type: list
       elements: str
 """
 
+import base64
 import typing as t
 from pathlib import PurePosixPath
 
@@ -78,28 +83,33 @@ class Entry(t.NamedTuple):
 
 
 def entries(listing: str) -> dict[str, Entry]:
-    values = listing.split("\0")
-    # The last field ends with a separator, too.
-    if len(values) % FIELDS != 1 or values[-1]:
-        raise AnsibleFilterError("file_changes wants what find printed with '%y\\0%s\\0%Ts\\0%l\\0%p\\0'.")
-    rows = zip(*(values[field:-1:FIELDS] for field in range(FIELDS)))
-    return {str(PurePosixPath(path)): Entry(kind, int(size), int(time), to) for kind, size, time, to, path in rows}
+    try:
+        values = base64.b64decode(listing, validate=True).decode("utf-8", "surrogateescape").split("\0")
+        # The last field ends with a separator, too.
+        if len(values) % FIELDS != 1 or values[-1]:
+            raise ValueError("it ends within an entry")
+        rows = zip(*(values[field:-1:FIELDS] for field in range(FIELDS)))
+        return {str(PurePosixPath(path)): Entry(kind, int(size), int(time), to) for kind, size, time, to, path in rows}
+    except ValueError as error:
+        raise AnsibleFilterError(
+            f"file_changes wants what find printed with '%y\\0%s\\0%Ts\\0%l\\0%p\\0', through base64: {error}."
+        ) from error
 
 
 def file_changes(source: str, destination: str) -> dict[str, list[str]]:
     there = entries(destination)
-    changes: dict[str, list[str]] = {"new": [], "older": [], "kept": []}
+    changes: dict[str, list[str]] = {"new": [], "older": [], "kept": [], "blocked": []}
     blocked: set[str] = set()
     for path, entry in sorted(entries(source).items()):
         found = there.get(path)
-        if found is not None and entry.kind == "d" != found.kind:
+        if found is not None and found.kind != entry.kind:
             blocked.add(path)
-        if blocked and not blocked.isdisjoint(map(str, PurePosixPath(path).parents)):
-            changes["kept"].append(path)
+        if path in blocked or not blocked.isdisjoint(map(str, PurePosixPath(path).parents)):
+            changes["blocked"].append(path)
         elif found is None:
             changes["new"].append(path)
         elif not entry.is_same(found):
-            changes["kept" if found.kind != entry.kind or found.time > entry.time else "older"].append(path)
+            changes["kept" if found.time > entry.time else "older"].append(path)
     return changes
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from testinfra.host import Host
 
 EXTRAS = ["bokeh", "cv2", "cython", "gensim", "imageio", "moviepy", "nltk", "PIL", "seaborn", "skimage"]
+AUTHORITY = Path(__file__).parents[1] / "files" / "lab-ca.pem"
 OWN = ["humanize", "tqdm"]
 # A film with a title: MoviePy, and the font, codec and imaging library below it.
 FILM = """
@@ -103,7 +105,7 @@ def test_graph_is_drawn(host: Host) -> None:
 
 def test_image_keeps_what_it_was_told_to(host: Host) -> None:
     """Among them the authority, in what pip, git and Python look into."""
-    ours = "".join(host.check_output("cat /var/lib/gpulab/keras_image/layer/authorities.pem").split())
+    ours = "".join(AUTHORITY.read_text().split())
     store = "".join(run(host, "cat /etc/ssl/certs/ca-certificates.crt").split())
     assert ours in store
     assert store.count("BEGINCERTIFICATE") > 100

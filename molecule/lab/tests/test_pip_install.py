@@ -51,9 +51,9 @@ def test_a_new_kernel_has_it(name: str, installed: str) -> None:
 @every_machine
 def test_it_was_built_once(name: str, registry: Host, installed: str, before: dict[str, str]) -> None:
     assert image_id(machine(name), CURRENT) == image_id(registry, CURRENT) != before[name]
-    layer = "/var/lib/gpulab/keras_image/layer"
-    assert registry.file(layer).is_directory
-    assert not machine(name).file(layer).exists
+    log = "/var/lib/gpulab/keras_image/build.log"
+    assert registry.file(log).exists
+    assert not machine(name).file(log).exists
 
 
 @every_machine

@@ -10,14 +10,25 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.gpulab.workstation.tests.unit.playbooks.machines import GPUS, NOTEBOOK, QUIET, Lab
+import yaml
+from ansible_collections.gpulab.workstation.tests.unit.playbooks.machines import (
+    ANSWERS,
+    FETCHES,
+    GPUS,
+    NOTEBOOK,
+    QUIET,
+    ROOT,
+    Lab,
+)
 
 pytestmark = pytest.mark.slow
 CARED_FOR = ["docker upgrade", "nvidia_container_toolkit upgrade", "nvidia_driver as it is"]
@@ -29,13 +40,15 @@ LOOPBACK, DISCARD = "127.255.255.255", 7
 
 
 REGISTRY_CARED_FOR = [
-    "['docker-registry', 'apache2-utils'] only_upgrade=True state=latest update_cache=True",
-    "docker-registry-push.service state=restarted",
+    "['docker-registry', 'apache2-utils'] only_upgrade=True state=latest",
     "lab_registry as it is",
 ]
 PULLED_FROM = {**QUIET, "ports": {"5000": {"clients": 2}, "5001": {"clients": 0}}}
 CLEANED = {**QUIET, "units": {"docker-registry-clean.service": {"active": True}}}
-BUILDS = {"rc": 0, "stdout": "4711 docker build --tag=keras:cpu ."}
+BUILDS = {"rc": 2, "stdout": "/proc/4711/cmdline", "stdout_lines": ["/proc/4711/cmdline"], "stderr": ""}
+NO_BUILD = ANSWERS["shell"]
+NOTEBOOK_OPENS = "jupyter-keras.service state=started"
+IS_BUILT = "an image is being built or moved: process 4711"
 
 
 def report(said: str) -> dict[str, str]:
@@ -145,6 +158,13 @@ def test_registry_and_builder_have_their_turn(servers: Lab) -> None:
     assert became == {"lab02": "done", "lab03": "done"}
 
 
+def test_the_lists_of_packages_are_there_before_anybody_is_waited_for(servers: Lab) -> None:
+    """Who comes to the registry while they are fetched would be cut off."""
+    servers.maintain("--limit", "lab01")
+    assert [call.split()[0] for call in servers.calls("lab01")] == ["apt", "lab_registry_info", "apt", "role"]
+    assert servers.calls("lab01")[0] == FETCHES
+
+
 def test_the_machine_of_a_small_lab_is_all_at_once(servers: Lab) -> None:
     """Its engine has its turn once, with the notebooks."""
     servers.groups = {"registry": ["lab01"], "workstations": ["lab01"]}
@@ -152,24 +172,88 @@ def test_the_machine_of_a_small_lab_is_all_at_once(servers: Lab) -> None:
     assert servers.log("lab01") == REGISTRY_CARED_FOR + CARED_FOR
 
 
+@pytest.mark.parametrize(
+    ("looks_before", "done"),
+    [
+        # While its notebooks were waited for: nothing of the engine.
+        (1, []),
+        # While it was upgraded: the notebooks are not even closed.
+        (2, CARED_FOR),
+        # While a driver was built.
+        (3, [*CARED_FOR, "jupyter-keras.service state=stopped", "nvidia_driver upgrade", NOTEBOOK_OPENS]),
+    ],
+)
+def test_what_begins_there_after_its_turn_as_a_server_is_not_cut_off(
+    servers: Lab, looks_before: int, done: list[str]
+) -> None:
+    servers.groups = {"registry": ["lab01"], "workstations": ["lab01"]}
+    (servers["lab01"] / "reboot-required").touch()
+    servers.answers("lab01", "shell", *[NO_BUILD] * looks_before, BUILDS)
+    said = report(servers.maintain(*RESTART))["lab01"]
+    assert servers.log("lab01") == REGISTRY_CARED_FOR + done
+    assert said.startswith("done, It asks for a restart, and has not been: " if done else "left as it is, ")
+    assert said.rstrip(".").endswith(IS_BUILT)
+
+
 @pytest.mark.parametrize("busy", [PULLED_FROM, CLEANED])
 def test_a_registry_that_is_needed_and_a_builder_that_builds_are_left_as_they_are(
     servers: Lab, busy: dict[str, Any]
 ) -> None:
     servers.answers("lab01", "lab_registry_info", busy)
-    servers.answers("lab02", "command", BUILDS)
+    servers.answers("lab02", "shell", BUILDS)
     became = report(servers.maintain())
     assert servers.log("lab01") == servers.log("lab02") == []
     assert became.pop("lab01").startswith("left as it is, somebody pulls from the registry or pushes to it")
-    assert became == {"lab02": "left as it is, an image is being built", "lab03": "done"}
+    assert became == {"lab02": f"left as it is, {IS_BUILT}", "lab03": "done"}
 
 
 def test_a_builder_that_cannot_be_asked_has_failed(servers: Lab) -> None:
-    servers.answers("lab02", "command", {"rc": 2, "failed": True, "msg": "No such file: pgrep"})
+    refused = {"rc": 127, "failed": True, "msg": "non-zero return code", "stdout": "", "stderr": "grep: not found"}
+    servers.answers("lab02", "shell", refused)
     became = report(servers.maintain(ends=2))
     assert became["lab02"].startswith("failed, ")
-    assert became["lab02"].endswith("No such file: pgrep")
+    assert became["lab02"].endswith("grep: not found")
     assert became["lab03"] == "not begun"
+
+
+def test_a_builder_is_at_an_image_in_more_ways_than_one(tmp_path: Path) -> None:
+    """The command itself, on the processes of another machine."""
+    at_it = [
+        "docker build --tag=keras:cpu .",
+        "sh -c flock%9;%exec%$@ build docker build layer",
+        "/usr/libexec/docker/cli-plugins/docker-buildx buildx build .",
+        "docker --config /etc/gpulab/registry/push push 192.0.2.1:5001/keras:cpu",
+        "timeout 1800 docker --config /etc/gpulab/registry/pull pull --quiet 192.0.2.1:5000/keras@sha256:0",
+        "docker save keras:cpu",
+        "docker load",
+        "docker import - gpulab/base:trixie",
+    ]
+    not_at_it = [
+        "",
+        "/usr/sbin/dockerd",
+        "/usr/bin/docker-registry serve /etc/docker/registry/push.yml",
+        "docker run --pull never keras:cpu",
+        "sh -c docker%build%.",
+        "make build",
+    ]
+    for number, line in enumerate(at_it + not_at_it, 1):
+        (tmp_path / str(number)).mkdir()
+        arguments = [word.replace("%", " ") + "\0" for word in line.split()]
+        (tmp_path / str(number) / "cmdline").write_text("".join(arguments))
+    drain = yaml.safe_load((ROOT / "playbooks/tasks/drain_server.yml").read_text(encoding="utf-8"))[1]["block"]
+    task = next(task for task in drain if "ansible.builtin.shell" in task)
+    pattern = shlex.quote(task["vars"]["maintenance_image_work"])
+    look = task["ansible.builtin.shell"]["cmd"].replace("{{ maintenance_image_work | quote }}", pattern)
+    found = subprocess.run(
+        ["sh", "-c", look.replace("/proc", str(tmp_path))],
+        env={**os.environ, **task["environment"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seen = sorted(int(Path(path).parent.name) for path in found.stdout.splitlines())
+    assert seen == list(range(1, len(at_it) + 1))
+    assert found.stderr == ""
 
 
 class Sleepers:

@@ -20,6 +20,8 @@ from ansible_collections.gpulab.workstation.tests.unit.ansible_playbook import a
 ROOT = Path(__file__).resolve().parents[3]
 # One who exists everywhere, and owns nothing.
 USER = "nobody"
+# Not UTF-8: as a zip file from Windows leaves them.
+LATIN_1 = os.fsdecode(b"caf\xe9.csv")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.geteuid() != 0, reason="another user's files take root"),
@@ -87,7 +89,11 @@ def test_upload(tmp_path: Path, workdir: Path) -> None:
     lessons = tmp_path / "lessons"
     write(lessons / "week 1/größe.txt", "lesson", 1000)
     write(lessons / "digits.ipynb", "lesson", 1000)
+    write(lessons / LATIN_1, "lesson", 1000)
+    write(lessons / "notes", "lesson", 1000)
+    write(workdir / "notes/mine.txt", "work of a day", 500)
     write(workdir / "digits.ipynb", "work of a day", 2000)
+    write(workdir / LATIN_1, "an older lesson", 500)
     write(workdir / "week 1/größe.txt", "an older lesson", 500)
     subprocess.run(["chown", "-R", USER, workdir], check=True)
     arguments = ("upload", "-e", f"upload_from={lessons}")
@@ -98,9 +104,15 @@ def test_upload(tmp_path: Path, workdir: Path) -> None:
     assert (workdir / "week 1/größe.txt").read_text() == "lesson"
     assert (workdir / "week 1/größe.txt").owner() == USER
     assert earlier(workdir / "week 1", "größe.txt") == "an older lesson"
+    assert (workdir / LATIN_1).read_text() == "lesson"
+    assert earlier(workdir, LATIN_1) == "an older lesson"
+    assert re.search(r"^  caf\?\.csv, whose earlier one is kept as caf\?\.csv\.before-\d", said, re.M)
 
-    run(tmp_path, workdir, *arguments, "-e", "upload_replace=true")
+    said = run(tmp_path, workdir, *arguments, "-e", "upload_replace=true")
     assert (workdir / "digits.ipynb").read_text() == "lesson"
+    # Not even this takes somebody's directory away.
+    assert (workdir / "notes/mine.txt").read_text() == "work of a day"
+    assert "something of another kind is in its place there (move that away first)\n  notes\n" in said
     assert earlier(workdir, "digits.ipynb") == "work of a day"
 
 
@@ -108,8 +120,19 @@ def test_download(tmp_path: Path, workdir: Path) -> None:
     results = tmp_path / "results"
     write(workdir / "outputs/model.keras", "trained", 1000)
     write(workdir / "outputs/notes.txt", "theirs", 1000)
-    (workdir / "outputs/out").symlink_to("/etc/passwd")
+    write(workdir / "outputs" / LATIN_1, "theirs", 1000)
+    write(workdir / "outputs/plots", "a file", 1000)
+    for number, target in enumerate(("/etc/passwd", "..", "../there", "plots/..", "plots/../../there")):
+        (workdir / f"outputs/out{number}").symlink_to(target)
+    (workdir / "outputs/range").symlink_to("epochs 1..9")
+    # Such as lost+found, where a disk is the work directory.
+    write(workdir / "outputs/closed/theirs.txt", "root's", 1000)
+    (workdir / "outputs/closed").chmod(0o700)
+    write(workdir / "outputs/names only/theirs.txt", "root's", 1000)
+    (workdir / "outputs/names only").chmod(0o744)
     write(results / "lab07/notes.txt", "marked", 2000)
+    write(results / "lab07" / LATIN_1, "marked", 2000)
+    write(results / "lab07/plots/marked.png", "marked", 500)
     write(results / "lab07/model.keras", "trained yesterday", 500)
     arguments = ("download", "-e", f"download_to={results}")
 
@@ -118,10 +141,20 @@ def test_download(tmp_path: Path, workdir: Path) -> None:
     assert "lab07: left alone, because it was changed here since" in said
     assert (results / "lab07/model.keras").read_text() == "trained"
     assert earlier(results / "lab07", "model.keras") == "trained yesterday"
-    assert not (results / "lab07/out").is_symlink()
+    assert sorted(path.name for path in (results / "lab07").iterdir() if "before" not in path.name) == [
+        LATIN_1,
+        "model.keras",
+        "notes.txt",
+        "plots",
+        "range",
+    ]
 
     # Who names a notebook gets its files apart from all others.
     run(tmp_path, workdir, *arguments, "-e", "notebook=ada")
     assert (results / "lab07/ada/notes.txt").read_text() == "theirs"
-    run(tmp_path, workdir, *arguments, "-e", "download_replace=true")
+    said = run(tmp_path, workdir, *arguments, "-e", "download_replace=true")
+    assert (results / "lab07/plots/marked.png").read_text() == "marked"
+    assert "something of another kind is in its place here (move that away first)\n  plots\n" in said
     assert earlier(results / "lab07", "notes.txt") == "marked"
+    assert (results / "lab07" / LATIN_1).read_text() == "theirs"
+    assert earlier(results / "lab07", LATIN_1) == "marked"

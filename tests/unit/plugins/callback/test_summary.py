@@ -10,7 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.utils.display import Display
-from ansible_collections.gpulab.workstation.plugins.callback.summary import CallbackModule, named, reason
+from ansible_collections.gpulab.workstation.plugins.callback.summary import (
+    CallbackModule,
+    named,
+    reason,
+    without_names,
+)
 
 HOSTS = ("lab01", "lab02", "lab03")
 
@@ -83,6 +88,20 @@ def test_hosts_with_the_same_cause_share_a_line(summary: CallbackModule, said: l
         "1 of 6 hosts got to the end. The same command goes on where it stopped; "
         "for these alone, with: --limit lab01,lab02,lab03,lab04,lab05",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shared"),
+    [
+        ("Start lab1.", "Start HOST."),
+        ("lab1: no", "HOST: no"),
+        ("lab1.example.org and lab1", "HOST and HOST"),
+        # Another machine's, each of them.
+        *[(other, other) for other in ("lab1.example.net", "lab12", "lab1-old", "a.lab1", "old-lab1")],
+    ],
+)
+def test_a_name_inside_another_is_none(text: str, shared: str) -> None:
+    assert without_names(text, ["lab1", "lab1.example.org"]) == shared
 
 
 @pytest.mark.parametrize("once", [False, True])

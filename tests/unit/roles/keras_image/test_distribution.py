@@ -193,6 +193,10 @@ def test_trouble_with_the_registry_says_what_to_do(role: Role, answer: dict[str,
         ({"rc": 124}, "did not end within 1800 s (keras_image_transfer_timeout)"),
         ({"rc": 1, "stderr_lines": ["a", "write /x: no space left on device"]}, "the disk is full (write /x"),
         ({"rc": 12, "msg": "rsync: connection unexpectedly closed"}, "rsync: connection unexpectedly closed"),
+        (
+            {"rc": 10, "msg": "timeout: sending signal TERM to command 'rsync'\nrsync error: error in socket IO"},
+            "did not end within 1800 s (keras_image_transfer_timeout)",
+        ),
         ({"rc": 1, "stderr_lines": ["manifest unknown", ""]}, "manifest unknown"),
         (
             {"msg": "No slot. Run it again.", "no_slot": True},

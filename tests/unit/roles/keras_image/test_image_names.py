@@ -275,7 +275,7 @@ def test_passwords_are_in_no_argument(role: Role) -> None:
         "keras_image_index_url": "https://ada:secret@mirror.lab.example/simple",
     }
     for command in ("__keras_image_build_command", "__keras_image_layer_command"):
-        arguments = role.evaluate(command, **settings, **PACKAGES)
+        arguments = role.evaluate(command, **settings, **PACKAGES, __keras_image_context={"path": "/context"})
         assert "--build-arg=HTTPS_PROXY" in arguments
         assert "secret@" not in " ".join(arguments)
     assert (

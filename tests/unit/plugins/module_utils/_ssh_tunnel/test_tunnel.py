@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import subprocess
 import typing as t
 from pathlib import Path
 
@@ -37,6 +39,7 @@ exit) rm "$socket" ;;
     ;;
 esac
 """
+VERBS = Path(__file__).resolve().parents[5] / "docs/verbs.md"
 TARGET = Target(("-i", "key"), "ada@lab01", "127.0.0.1", 8888)
 
 
@@ -87,6 +90,20 @@ def test_opens_asks_and_closes(ssh: Ssh, tunnel: Tunnel, port: int) -> None:
     tunnel.close()
     assert not tunnel.is_up()
     assert tunnel.open_ports() == {}
+
+
+def test_one_that_is_not_found_any_more_can_be_closed_by_hand(ssh: Ssh, tunnel: Tunnel, port: int) -> None:
+    tunnel.open(TARGET, port)
+    documented = VERBS.read_text(encoding="utf-8")
+    (show,) = re.findall(r"`(grep .+ )~/\.ansible/gpulab/(tunnel-.+)`", documented)
+    shown = subprocess.run(
+        ["sh", "-c", f"{show[0]}state/{show[1]}"], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    assert shown.startswith(f"{tunnel.record}:")
+    assert "ada@lab01" in shown
+    (close,) = re.findall(r"`(ssh -S )~/\.ansible/gpulab/tunnel-[0-9a-f]{16}( -O exit .+)`", documented)
+    subprocess.run(["sh", "-c", f"{close[0]}{tunnel.socket}{close[1]}"], check=True)
+    assert not tunnel.is_up()
 
 
 def test_names_do_not_meet(tunnel: Tunnel) -> None:

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which of its processes the role takes for older than what they should run with, and which has to wait."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROLES = Path(__file__).resolve().parents[4] / "roles"
+EVALUATOR = Path(__file__).parents[1] / "keras_image" / "evaluate.py"
+CONFIG, UNITS = "/etc/docker/registry", "/etc/systemd/system"
+UNPACKED = "/var/lib/dpkg/info/docker-registry.list"
+SHARED = [f"{CONFIG}/server.pem", f"{CONFIG}/server.key"]
+OF_PULLS = [f"{CONFIG}/pull.yml", f"{UNITS}/docker-registry.service"]
+OF_PUSHES = [f"{CONFIG}/push.yml", f"{UNITS}/docker-registry-push.service"]
+STARTED = 1000.0
+
+
+@pytest.fixture(scope="module")
+def evaluator() -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, str(EVALUATOR)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+
+
+def decides(evaluator: subprocess.Popen[str], name: str, newer: str, pushing: int = 0) -> Any:
+    """`newer` was written after both processes were started."""
+    written = {path: {"written": STARTED - 1} for path in [*SHARED, *OF_PULLS, *OF_PUSHES, UNPACKED]}
+    unit = {"active": True, "started": STARTED}
+    look = {
+        "files": written | {newer: {"written": STARTED + 1}},
+        "units": {"docker-registry.service": unit, "docker-registry-push.service": unit},
+        "ports": {"5000": {"clients": 0}, "5001": {"clients": pushing}},
+    }
+    question = {
+        "role": str(ROLES / "lab_registry"),
+        "name": f"__lab_registry_{name}",
+        "given": {"__lab_registry_look": look},
+    }
+    assert evaluator.stdin
+    assert evaluator.stdout
+    evaluator.stdin.write(json.dumps(question) + "\n")
+    evaluator.stdin.flush()
+    return json.loads(evaluator.stdout.readline())
+
+
+@pytest.mark.parametrize(
+    ("newer", "pull", "push"),
+    [
+        *[(path, True, True) for path in SHARED],
+        *[(path, True, False) for path in OF_PULLS],
+        *[(path, False, True) for path in OF_PUSHES],
+        # A new version of the package, which restarts the process for pulls itself.
+        (UNPACKED, False, True),
+        ("/etc/hostname", False, False),
+    ],
+)
+def test_a_process_that_is_older_than_what_it_reads_is_restarted(
+    evaluator: subprocess.Popen[str], newer: str, pull: bool, push: bool
+) -> None:
+    assert decides(evaluator, "pull_is_old", newer) is pull
+    assert decides(evaluator, "push_is_old", newer) is push
+
+
+@pytest.mark.parametrize("pushing", [0, 1])
+def test_who_pushes_is_not_cut_off_by_a_new_version(evaluator: subprocess.Popen[str], pushing: int) -> None:
+    assert decides(evaluator, "push_waits", UNPACKED, pushing) is bool(pushing)
