@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gpulab.workstation authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two runs that build on one host: the second waits, and each sees its own end."""
+"""The builds of one host: one at a time, each run sees its own end, and runc may fail to start a step."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 from ansible_collections.gpulab.workstation.tests.unit.roles.keras_image.role import ROLE, Role
 
@@ -55,3 +56,23 @@ def test_the_second_waits_and_each_sees_its_own_end(tmp_path: Path, role: Role) 
     assert read(tmp_path / f"build-{second}.status") == "0\n"
     assert read(tmp_path / f"build-{first}.log") == "one\n"
     assert read(tmp_path / "build.log") == "two\n"
+
+
+LOST = "unable to start container process: waiting for init preliminary setup: read init-p: connection reset by peer"
+
+
+@pytest.mark.parametrize(
+    ("says", "lost_times", "builds", "status"),
+    [(LOST, 1, 2, "0\n"), (LOST, 2, 3, "0\n"), (LOST, 9, 3, "1\n"), ("no space left on device", 9, 1, "1\n")],
+)
+def test_a_step_that_never_began_is_begun_again(
+    tmp_path: Path, says: str, lost_times: int, builds: int, status: str
+) -> None:
+    (tmp_path / "docker").write_text(
+        f"""echo build >> builds; [ $(wc -l < builds) -gt {lost_times} ] && exit 0; echo "#7 1.5 {says}"; exit 1"""
+    )
+    process = build(tmp_path, "sh docker")
+    wait_for(lambda: bool(read(tmp_path / f"build-{process}.status")), "the build does not end")
+    assert read(tmp_path / f"build-{process}.status") == status
+    assert len(read(tmp_path / "builds").splitlines()) == builds
+    assert read(tmp_path / f"build-{process}.log").count(says) == min(lost_times, builds), "what failed is in the log"
