@@ -143,6 +143,11 @@ instances:
     pending:
       description: RV(instances[].differs) and RV(instances[].busy) in a sentence. Empty where nothing differs.
       type: str
+    exposed:
+      description: >-
+        That other users who have a notebook on this machine can read its work directory, by the mode of that and of
+        those above it, and what to do. Access lists are not looked at. Else empty.
+      type: str
     backup:
       description: Its backups. Empty where C(jupyter_backup) is off.
       type: dict
@@ -202,6 +207,7 @@ instances:
       failed: ""
       busy: [Untitled.ipynb runs a cell]
       pending: Instance keras runs with an older image, because Untitled.ipynb runs a cell.
+      exposed: ""
       backup:
         repository: /var/backups/gpulab/jupyter/keras
         schedule: "*-*-* 02:00:00"

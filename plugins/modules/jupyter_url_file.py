@@ -80,7 +80,7 @@ files:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.errors import OperatorError
-from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.observe import configured
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settings import configured
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.url_file import hand_over
 
 

@@ -175,6 +175,7 @@ def _notebooks(number: int, chance: random.Random) -> Answer:
                 "refuses_wrong_token": True,
                 "advice": "",
                 "certificate": "",
+                "exposed": "",
                 "version": "2.21.1",
                 "failed": "",
                 "busy": ["train.ipynb runs a cell"] if busy and place == 0 else [],

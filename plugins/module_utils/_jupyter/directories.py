@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import stat
 import typing as t
 from pathlib import Path
 
@@ -133,6 +134,16 @@ def check_executable(path: str) -> None:
             f"it is mounted noexec ({find_mount(there.resolve())}), so that compiled packages installed there "
             f"would not load; mount it with exec"
         )
+
+
+def open_to_others(path: str) -> bool:
+    """Whether everybody on this machine may pass through it, and so read a file there whose name they guess."""
+    real = Path(os.path.realpath(path))
+    try:
+        return all(os.stat(part).st_mode & stat.S_IXOTH for part in (real, *real.parents))
+    except OSError:
+        # Not there, or closed to root itself, as NFS with root_squash has it.
+        return False
 
 
 def check_reachable(path: str) -> None:

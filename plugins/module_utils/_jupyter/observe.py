@@ -6,17 +6,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shlex
 import typing as t
 
-from . import layout
 from .backup_status import backup_status
+from .directories import open_to_others
 from .errors import OperatorError
 from .probe import probe_kernel
+from .settings import configured, load_settings
 from .status import blank, status
-
-
-def configured() -> list[str]:
-    return sorted(path.parent.name for path in layout.CONFIG.glob("*/settings.json"))
 
 
 def observe(names: list[str] | None, probe: str, devices: str, timeout: float) -> list[dict[str, t.Any]]:
@@ -29,8 +29,32 @@ def observe(names: list[str] | None, probe: str, devices: str, timeout: float) -
             if name not in configured():
                 raise
             seen = {**blank(name), "health": str(error), "busy": [f"it cannot be asked what runs in it ({error})"]}
+        seen["exposed"] = exposed(name, seen["user"], seen["workdir"])
         seen["backup"] = backup_status(name)
         if probe == "kernel":
             seen["kernel"] = probe_kernel(f"jupyter-{name}", devices, timeout)
         found.append(seen)
     return found
+
+
+def exposed(name: str, user: str, workdir: str) -> str:
+    """That somebody else who has a notebook here can read the files of this one, and how to end that. Else empty.
+
+    The role makes work directories for their user only. One that was there keeps its mode.
+    """
+    if not workdir or not others(user) or not open_to_others(workdir):
+        return ""
+    mode = os.stat(workdir).st_mode & 0o7777
+    return (
+        f"Other users of this machine can read the files of instance {name}, because its work directory {workdir} has "
+        f"mode {mode:04o}; `chmod o-rwx {shlex.quote(workdir)}` keeps them out."
+    )
+
+
+def others(user: str) -> set[str]:
+    users = set()
+    for name in configured():
+        # Whose settings are broken is reported as such.
+        with contextlib.suppress(OperatorError):
+            users.add(load_settings(name).user)
+    return users - {user}

@@ -30,7 +30,7 @@ from .engine import Engine, unit_properties
 from .errors import EngineError, OperatorError
 from .files import run_as
 from .gpu_assignment import Device, assign, conflicts, devices_of, wants_gpus
-from .settings import Account, Settings, find_account, in_bytes, load_settings, total_memory
+from .settings import Account, Settings, configured, find_account, in_bytes, load_settings, total_memory
 from .status import status
 
 # The role sets these itself, and a token in the environment shows in `docker inspect`.
@@ -307,7 +307,7 @@ def unit_states(instances: list[Settings]) -> dict[str, list[str]]:
 
 def unlisted(listed: set[str]) -> list[str]:
     """The names of instances that an earlier run made, and that are not in the list."""
-    return sorted({path.parent.name for path in layout.CONFIG.glob("*/settings.json")} - listed)
+    return sorted(set(configured()) - listed)
 
 
 def preflight(

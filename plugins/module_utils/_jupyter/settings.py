@@ -110,6 +110,11 @@ def as_bool(value: t.Any) -> bool:
     return value if isinstance(value, bool) else str(value).strip().lower() in ("true", "yes", "on", "1", "y", "t")
 
 
+def configured() -> list[str]:
+    """The names of the instances that runs made on this machine, sorted."""
+    return sorted(path.parent.name for path in layout.CONFIG.glob("*/settings.json"))
+
+
 def load_settings(name: str) -> Settings:
     path = layout.CONFIG / name / "settings.json"
     try:

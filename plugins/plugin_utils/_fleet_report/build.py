@@ -353,6 +353,8 @@ def _notebooks(host: Host, seen: Answer) -> list[Reason]:
             reasons.append(
                 _reason("attention", f"Backup of notebook {notebook['name']}: {text(one['backup']['problem'])}")
             )
+        if one["exposed"]:
+            reasons.append(_reason("attention", text(one["exposed"])))
         host["pending"] += [text(sentence) for sentence in (one["pending"], one["certificate"]) if sentence]
     return reasons
 

@@ -122,6 +122,12 @@ CASES: dict[str, tuple[t.Any, t.Any, str, str]] = {
         "Notebook keras: no answer",
     ),
     "a certificate that ends": (well(notebooks=notebook(certificate="Renew it.")), None, "pending", "Renew it."),
+    "files that neighbours read": (
+        well(notebooks=notebook(exposed="Close it.")),
+        None,
+        "attention",
+        "Close it.",
+    ),
     "a notebook that hangs": (
         well(notebooks=notebook(health="no answer", advice="Restart it.")),
         None,

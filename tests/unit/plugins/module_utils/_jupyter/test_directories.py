@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import subprocess
 import tempfile
 import typing as t
 from pathlib import Path
@@ -25,10 +26,12 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.direct
     check_room,
     check_usable,
     mount_of,
+    open_to_others,
     parse_mountinfo,
 )
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.errors import OperatorError
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.files import prepare, run_as
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.observe import exposed
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.preflight import directory_problems
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settings import Account, find_account
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._jupyter.conftest import MakeSettings
@@ -301,3 +304,31 @@ def test_start_says_so_too(make_settings: MakeSettings, tmp_path: Path, monkeypa
     monkeypatch.setattr("os.stat", stat)
     with pytest.raises(OperatorError, match=r"cannot use the directory .*/notebooks: Docker Engine acts as root"):
         prepare(settings, find_account(settings.user))
+
+
+@pytest.mark.parametrize(
+    ("above", "mode", "is_open"),
+    [(0o755, 0o755, True), (0o755, 0o711, True), (0o755, 0o750, False), (0o700, 0o755, False)],
+)
+def test_who_may_pass_through(public: Path, above: int, mode: int, is_open: bool) -> None:
+    (public / "ada/notebooks").mkdir(parents=True)
+    (public / "link").symlink_to("ada/notebooks")
+    (public / "ada/notebooks").chmod(mode)
+    (public / "ada").chmod(above)
+    assert open_to_others(str(public / "link")) is is_open
+    assert not open_to_others(str(public / "nowhere"))
+
+
+def test_files_are_exposed_to_other_users_only(public: Path, make_settings: MakeSettings) -> None:
+    work = public / "ada's"
+    work.mkdir(mode=0o755)
+    make_settings(name="ada", user="ada", workdir=str(work))
+    make_settings(name="more", user="ada")
+    assert exposed("ada", "ada", str(work)) == "", "one person's machine"
+    make_settings(name="grace", user="grace")
+    said = exposed("ada", "ada", str(work))
+    assert "the files of instance ada" in said
+    assert f"{work} has mode 0755" in said
+    subprocess.run(["sh", "-c", said.split("`")[1]], check=True)
+    assert work.stat().st_mode & 0o777 == 0o750
+    assert exposed("ada", "ada", str(work)) == ""
