@@ -58,10 +58,17 @@ options:
     description:
       - Look into this container, which runs already, such as C(jupyter-keras).
     type: str
+  notebooks:
+    description:
+      - Look also into the notebooks of P(gpulab.workstation.jupyter#role) that run and were given GPUs.
+    type: bool
+    default: false
   frameworks:
     description:
       - The frameworks to ask for their devices.
-      - They are asked in O(running_container), else in a temporary container of O(container.image), else on the host.
+      - >-
+        They are asked in O(running_container), else in the first of the O(notebooks), else in a temporary container of
+        O(container.image), else on the host.
       - This takes a little memory on each GPU for some seconds.
     type: list
     elements: str
@@ -390,7 +397,9 @@ docker:
     default_runtime: runc
     gpu_methods: {cdi: true, gpus: true, runtime: true}
 container:
-  description: The look into a container; V(null) where there was none.
+  description: >-
+    The look into a container; V(null) where there was none. Of several, the first in which nvidia-smi fails, else the
+    last one.
   returned: success
   type: dict
   sample: {image: "keras:gpu", name: null, method: cdi, rc: 0, cuda_required: "12.8", cuda_satisfied: true}
@@ -430,6 +439,7 @@ def main() -> None:
                 },
             },
             "running_container": {"type": "str"},
+            "notebooks": {"type": "bool", "default": False},
             "frameworks": {"type": "list", "elements": "str", "choices": list(NAMES), "default": []},
             "kernel_log": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 30},
@@ -447,6 +457,7 @@ def main() -> None:
         image=container["image"],
         method=container["method"],
         running_container=asked["running_container"],
+        notebooks=asked["notebooks"],
         frameworks=asked["frameworks"],
         kernel_log=asked["kernel_log"],
     )

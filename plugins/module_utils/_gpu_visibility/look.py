@@ -21,6 +21,7 @@ class Options(t.NamedTuple):
     image: str | None = None
     method: str = "auto"
     running_container: str | None = None
+    notebooks: bool = False
     frameworks: t.Sequence[str] = ()
     kernel_log: bool = True
 
@@ -50,7 +51,7 @@ def see(system: System, options: Options) -> Seen:
         _timed(seen, "kernel_driver", host.log, system)
     if _asks(options, "kernel_driver", "nvml") and seen.has_device:
         _timed(seen, "kernel_driver", host.services, system)
-    if _asks(options, "toolkit", "cdi", "docker", "container") or options.image or options.running_container:
+    if _asks(options, "toolkit", "cdi", "docker", "container") or _wants_container(options):
         _timed(seen, "toolkit", engine.toolkit, system)
         _timed(seen, "docker", engine.docker, system)
         _timed(seen, "cdi", engine.cdi, system)
@@ -59,35 +60,44 @@ def see(system: System, options: Options) -> Seen:
 
 
 def _inside(system: System, seen: Seen, options: Options) -> None:
-    wants_container = bool(options.image or options.running_container)
+    # Whether notebooks run is known only where the engine answers, which the layer docker is about.
+    named = bool(options.image or options.running_container)
+    engine_answers = seen.docker is not None and not seen.docker.problem
     reason = None
     if not seen.nvml_works:
         reason = "no GPU works on the host"
-    elif wants_container and seen.docker is None:
+    elif named and seen.docker is None:
         reason = "Docker is not installed"
-    elif wants_container and seen.docker and seen.docker.problem:
+    elif named and not engine_answers:
         reason = "Docker does not answer"
     if reason:
         seen.not_looked.update({f"framework:{name}": reason for name in options.frameworks})
-        if wants_container:
+        if named:
             seen.not_looked["container"] = reason
         return
     begin = time.monotonic()
+    running = [options.running_container] if options.running_container else []
+    if options.notebooks and engine_answers:
+        running += [name for name in inside.notebooks(system, seen) if name not in running]
     if options.image and "container" in options.layers:
         inside.temporary(system, seen, options.image, options.method)
-    if options.running_container and "container" in options.layers:
-        inside.running(system, seen, options.running_container)
+    for name in running if "container" in options.layers else ():
+        inside.running(system, seen, name)
     seen.durations["container"] = time.monotonic() - begin
     # A container that could not be made for nvidia-smi cannot be made for a framework either, and says so only once.
     asked = options.image and "container" in options.layers
-    started = options.running_container or not asked or any(look.inside for look in seen.looks)
+    started = running or not asked or any(look.inside for look in seen.looks)
     for name in options.frameworks:
         if not started:
             seen.not_looked[f"framework:{name}"] = seen.not_looked.get("container", "the container did not start")
         else:
             begin = time.monotonic()
-            inside.frameworks(system, seen, name, options.image, options.running_container, options.method)
+            inside.frameworks(system, seen, name, options.image, running[0] if running else None, options.method)
             seen.durations[f"framework:{name}"] = time.monotonic() - begin
+
+
+def _wants_container(options: Options) -> bool:
+    return bool(options.image or options.running_container or options.notebooks)
 
 
 def _asks(options: Options, *names: str) -> bool:

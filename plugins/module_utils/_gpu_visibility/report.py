@@ -77,8 +77,7 @@ def _counts(seen: Seen) -> dict[str, t.Any]:
     bound = None
     if seen.pci is not None:
         bound = sum(gpu.driver == "nvidia" for gpu in seen.pci) if seen.driver else 0
-    look = _look(seen)
-    inside_it = look.inside if look else None
+    inside_them = _in_containers(seen)
     return {
         "pci": None if seen.pci is None else len(seen.pci),
         "kernel_driver": bound,
@@ -87,7 +86,7 @@ def _counts(seen: Seen) -> dict[str, t.Any]:
         else None,
         "nvml": len(seen.listed) if seen.smi and seen.smi.listing_run.rc is not None else None,
         "cdi": len(_in_cdi(seen)) if "cdi" in seen.evidence else None,
-        "container": len(inside_it.listing.gpus) if inside_it else None,
+        "container": None if inside_them is None else len(inside_them),
         "frameworks": {
             one.name: None if one.answer.devices is None else len(one.answer.devices) for one in seen.frameworks
         },
@@ -190,6 +189,11 @@ def _summary(
     short = (first or "").rpartition(":")[2]
     at = short if flat.get(short) is not None else known[-1] if known else None
     sentence = f"{flat[at]} of {wanted} GPUs visible in {at}" if at else "nothing could be seen of GPUs"
+    # Those who have notebooks may have been given a part each.
+    given = [look.container for look in _looks(seen) if look.container]
+    if at == "container" and not first and given and flat[at] < wanted:
+        on_host = known[known.index(at) - 1]
+        sentence = f"{flat[on_host]} of {wanted} GPUs visible in {on_host}, {flat[at]} of them in {', '.join(given)}"
     reasons = [one for one in found if one["layer"] == first and one["severity"] != "info"]
     return f"{sentence}: {reasons[0]['message']}" if reasons else sentence
 
@@ -235,8 +239,7 @@ def _gpu(seen: Seen, bus_id: str | None, uuid: str | None, xml: smi_xml.XmlGpu |
         for device in one.answer.devices or []:
             if device.compute_capability and ((bus_id and device.bus_id == bus_id) or (uuid and device.uuid == uuid)):
                 capability = device.compute_capability
-    look = _look(seen)
-    in_container = {gpu.uuid for gpu in look.inside.listing.gpus} if look and look.inside else None
+    in_container = _in_containers(seen)
     return {
         "uuid": uuid,
         "pci_bus_id": bus_id,
@@ -304,9 +307,15 @@ def _has_cdi(seen: Seen) -> bool:
     return any(file.spec.devices for file in seen.gpu_specs)
 
 
-def _look(seen: Seen) -> InContainer | None:
-    """The look that counts for the layer: into the container that runs, where one was asked for."""
-    return seen.looks[-1] if seen.looks else None
+def _looks(seen: Seen) -> list[InContainer]:
+    """The looks that count for the layer: into containers that run, where such were asked for."""
+    return [look for look in seen.looks if look.container] or seen.looks
+
+
+def _in_containers(seen: Seen) -> set[str] | None:
+    """The GPUs that are seen in one of them at least; None where nothing is known."""
+    known = [look.inside for look in _looks(seen) if look.inside]
+    return {gpu.uuid for inside_it in known for gpu in inside_it.listing.gpus} if known else None
 
 
 # The rest of what is returned
@@ -354,9 +363,10 @@ def _docker(seen: Seen) -> dict[str, t.Any] | None:
 
 
 def _container(seen: Seen) -> dict[str, t.Any] | None:
-    look = _look(seen)
-    if look is None:
+    looks = _looks(seen)
+    if not looks:
         return None
+    look = next((look for look in looks if look.inside is None or look.inside.smi_rc != 0), looks[-1])
     return {
         "image": look.image,
         "name": look.container,

@@ -10,6 +10,9 @@ import json
 import re
 import typing as t
 
+# For `docker inspect --format`: what tells whether a container was given GPUs.
+GIVEN = "[{{json .Name}},{{json .HostConfig.DeviceRequests}},{{json .HostConfig.Runtime}},{{json .Config.Env}}]"
+
 
 class Info(t.NamedTuple):
     version: str | None
@@ -65,6 +68,20 @@ def image_environment(text: str) -> dict[str, str] | None:
     except (ValueError, RecursionError):
         return None
     return dict(variable.partition("=")[::2] for variable in _strings(answer))
+
+
+def with_gpus(text: str) -> list[str]:
+    """Of containers, a line of GIVEN each, the names of those that were given GPUs: by CDI, --gpus or the runtime."""
+    found = []
+    for line in text.splitlines():
+        try:
+            name, requests, runtime, environment = json.loads(line)
+        except (TypeError, ValueError, RecursionError):
+            continue
+        visible = dict(one.partition("=")[::2] for one in _strings(environment)).get("NVIDIA_VISIBLE_DEVICES")
+        if requests or (runtime == "nvidia" and visible not in (None, "", "void", "none")):
+            found.append(str(name).lstrip("/"))
+    return sorted(found)
 
 
 def major(version: str | None) -> int | None:

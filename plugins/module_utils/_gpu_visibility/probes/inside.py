@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ..._jupyter.layout import LABEL_INSTANCE
 from ..parsers import container, docker, framework
 from ..seen import InContainer, InFramework, Seen
 from ..system import System, evidence
@@ -65,6 +66,18 @@ def temporary(system: System, seen: Seen, image: str, wanted: str) -> None:
         "nvidia-smi -L",
     )
     _note(seen, InContainer(None, image, method, run, _inside(run.stdout), required))
+
+
+def notebooks(system: System, seen: Seen) -> list[str]:
+    """The names of the notebooks' containers that run and were given GPUs, sorted."""
+    listed = system.run("docker", "ps", "--filter", f"label={LABEL_INSTANCE}", "--format", "{{.Names}}")
+    if listed.rc != 0:
+        seen.not_looked["container"] = "docker does not say which notebooks run"
+        seen.evidence.setdefault("container", []).append(listed.evidence())
+        return []
+    names = listed.stdout.split()
+    # One that ended meanwhile is missing in what it prints.
+    return docker.with_gpus(system.run("docker", "inspect", "--format", docker.GIVEN, *names).stdout) if names else []
 
 
 def running(system: System, seen: Seen, name: str) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 import typing as t
@@ -226,6 +227,72 @@ def test_running_container_with_some_gpus(build: Build, look_at: Look) -> None:
     assert [finding["severity"] for finding in result["findings"]] == ["info"]
     assert result["frameworks"][0]["container"] == "jupyter-keras"
     assert [gpu["visible_in"]["frameworks"]["tensorflow"] for gpu in result["gpus"]] == [False, False, True, False]
+
+
+def notebook(name: str, *gpus: str) -> str:
+    """What `docker inspect` says of one that got these by CDI."""
+    requests = [{"Driver": "cdi", "DeviceIDs": [f"nvidia.com/gpu={gpu}"]} for gpu in gpus] or None
+    return json.dumps([f"/jupyter-{name}", requests, "runc", ["HOME=/home/keras"]]) + "\n"
+
+
+def inside_of(*numbers: int) -> str:
+    nodes = "".join(f"gpulab:node=/dev/nvidia{number}\n" for number in numbers)
+    return f"{texts.smi_list([Gpu(number) for number in numbers])}gpulab:rc=0\n{nodes}"
+
+
+def notebooks(**seen_in: Reply) -> list[Reply]:
+    """Those of people with GPUs, each with what a look into it finds, and one with none, which nobody looks into."""
+    names = [f"jupyter-{name}" for name in (*seen_in, "linus")]
+    listed = "\n".join(names) + "\n"
+    inspected = "".join(notebook(name, "0") for name in seen_in) + notebook("linus")
+    looks = [dataclasses.replace(reply, pattern=f"exec jupyter-{name} /bin/sh *") for name, reply in seen_in.items()]
+    return [Reply("ps --filter label=gpulab.workstation.jupyter *", listed), Reply("inspect *", inspected), *looks]
+
+
+def test_notebooks_that_share_the_gpus(build: Build, look_at: Look) -> None:
+    root = build(Machine(gpus=t4(3)))
+    more = notebooks(ada=Reply("", inside_of(0)), grace=Reply("", inside_of(2)))
+    files.docker(root, docker_replies(more=more))
+    result = look_at(root, notebooks=True)
+    assert (result["status"], statuses(result)["container"]) == ("ok", "ok")
+    assert result["summary"] == "3 of 3 GPUs visible in cdi, 2 of them in jupyter-ada, jupyter-grace"
+    assert [gpu["visible_in"]["container"] for gpu in result["gpus"]] == [True, False, True]
+    files.docker(root, docker_replies(more=notebooks(ada=Reply("", inside_of(0, 1, 2)))))
+    assert look_at(root, notebooks=True)["summary"] == "3 of 3 GPUs visible in container"
+
+
+@pytest.mark.parametrize(("others", "status"), [({"grace": Reply("", inside_of(1))}, "degraded"), ({}, "broken")])
+def test_a_notebook_that_lost_its_gpus(build: Build, look_at: Look, others: dict[str, Reply], status: str) -> None:
+    root = build(Machine(gpus=t4(2)))
+    lost = Reply("", "Failed to initialize NVML: Unknown Error\ngpulab:rc=255\n")
+    files.docker(root, docker_replies(more=notebooks(ada=lost, **others)))
+    result = look_at(root, notebooks=True)
+    assert (result["status"], result["first_broken_layer"]) == (status, "container")
+    (found,) = [finding for finding in result["findings"] if finding["severity"] == "error"]
+    assert found["id"] == "container_lost_devices"
+    assert "jupyter-ada" in found["message"]
+    assert result["container"]["name"] == "jupyter-ada"
+
+
+def test_no_notebook_is_no_trouble(build: Build, look_at: Look) -> None:
+    root = build(Machine())
+    assert statuses(look_at(root, notebooks=True))["container"] == "skipped", "there is no Docker"
+    files.docker(root, docker_replies(more=[Reply("ps *")]))
+    result = look_at(root, notebooks=True)
+    assert (result["status"], statuses(result)["container"]) == ("ok", "skipped")
+    files.docker(root, docker_replies(more=[Reply("ps *", rc=1, stderr="permission denied")]))
+    result = look_at(root, notebooks=True)
+    (layer,) = [layer for layer in result["layers"] if layer["name"] == "container"]
+    assert (layer["status"], layer["reason"]) == ("unknown", "docker does not say which notebooks run")
+
+
+def test_framework_in_a_notebook(build: Build, look_at: Look) -> None:
+    root = build(Machine(gpus=t4(1)))
+    one = framework("tensorflow", devices=[{"id": "/device:GPU:0", "text": f"pci bus id: {Gpu(0).bus_id}"}])
+    files.docker(root, docker_replies(more=[*notebooks(ada=Reply("", inside_of(0))), one]))
+    result = look_at(root, notebooks=True, frameworks=["tensorflow"])
+    assert result["status"] == "ok"
+    assert result["frameworks"][0]["container"] == "jupyter-ada"
 
 
 def test_mig(build: Build, look_at: Look) -> None:

@@ -294,3 +294,26 @@ class TestFramework:
         assert framework.device_lib(text) == [
             framework.Device("/device:GPU:0", "NVIDIA T4", "0000:3b:00.0", None, "7.5")
         ]
+
+
+@pytest.mark.parametrize(
+    ("requests", "runtime", "environment", "has"),
+    [
+        ([{"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=0"]}], "runc", [], True),
+        ([{"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}], "runc", None, True),
+        (None, "nvidia", ["NVIDIA_VISIBLE_DEVICES=GPU-1"], True),
+        # As the default runtime of an engine, it is everybody's.
+        (None, "nvidia", ["PATH=/bin"], False),
+        (None, "nvidia", ["NVIDIA_VISIBLE_DEVICES=void"], False),
+        (None, "runc", ["NVIDIA_VISIBLE_DEVICES=all"], False),
+        ([], "runc", None, False),
+    ],
+)
+def test_containers_with_gpus(requests: object, runtime: str, environment: object, has: bool) -> None:
+    line = json.dumps(["/jupyter-ada", requests, runtime, environment])
+    assert docker.with_gpus(f"{line}\n") == (["jupyter-ada"] if has else [])
+
+
+@pytest.mark.parametrize("text", ["", "null\n", "[1, 2]\n", "Error: No such object: jupyter-ada\n", "[" * 100_000])
+def test_containers_that_docker_does_not_describe(text: str) -> None:
+    assert docker.with_gpus(text) == []
