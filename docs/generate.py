@@ -201,6 +201,8 @@ def plugin_page(kind: str, fqcn: str, plugin: dict[str, Any]) -> tuple[Path, str
     markup = Markup(page, dom.PluginIdentifier(fqcn, kind))
     parts = [NOTICE, f"# {fqcn}", f"{markup.cell(doc['short_description'])}. Since version {doc['version_added']}."]
     parts += markup.paragraphs(doc.get("description"))
+    if needs := markup.paragraphs(doc.get("requirements")):
+        parts += ["## Requirements", "\n".join(f"- {need}" for need in needs)]
     if rows := list(options(doc.get("options") or {}, markup)):
         parts += ["## Parameters", table(["parameter", "type", "default", "what it does"], rows)]
     if attributes := doc.get("attributes"):

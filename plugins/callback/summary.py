@@ -28,7 +28,8 @@ options:
       - section: callback_summary
         key: width
 requirements:
-  - In ansible.cfg, C(callbacks_enabled = gpulab.workstation.summary). The one of the clone has it.
+  - In ansible.cfg, below C([defaults]), C(callbacks_enabled = gpulab.workstation.summary). The one of the clone has it;
+    where the collection is installed, it is yours to add.
 """
 
 import re

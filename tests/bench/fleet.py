@@ -148,7 +148,8 @@ def main() -> None:
 
 All machines are containers on the computer that runs Ansible, and share its processors with it: machines of their own
 take less. Its CPU is without what kept SSH connections encrypt. A cold run is one sample, with packages from a full
-cache. The role `keras_image`'s own tasks are timed for the image; bytes are what came over the host's network.
+cache. The role `keras_image`'s own tasks are timed for the image; bytes are what came over the host's network. The row
+of the build is with the push to the registry. The way by archive (`keras_image_distribution: archive`) is not measured.
 
 {table(rows)}
 """

@@ -9,6 +9,8 @@ import json
 import random
 from typing import Any
 
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility import catalogue
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.detect import Hit
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._fleet_report.build import build
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._fleet_report.structure import LAYERS, Report
 
@@ -16,6 +18,7 @@ HOSTS = 60
 MADE_AT = 1795414980  # 2026-11-23 06:23 UTC
 WANTED = "keras:gpu-391f194084ab"
 GIB = 2**30
+ENTRIES = {entry.id: entry for entry in catalogue.ENTRIES}
 UNREACHABLE = {7: "No route to host", 23: "Connection timed out", 41: "No route to host"}
 NOT_ASKED = {59, 60}
 DRIFTED = {5, 12, 19, 33, 48}
@@ -24,94 +27,39 @@ OLDER_IMAGE = {9, 27, 36, 52}
 Answer = dict[str, Any]
 
 
-def _finding(name: str, layer: str, severity: str, message: str, cause: str, remedy: str, *commands: str) -> Answer:
-    return {
-        "id": name,
-        "layer": layer,
-        "severity": severity,
-        "confidence": "certain",
-        "gpus": [],
-        "message": message,
-        "cause": cause,
-        "remedy": {
-            "text": remedy,
-            "commands": list(commands),
-            "requires_reboot": "reboot" in commands,
-            "docs_url": "https://docs.nvidia.com/deploy/",
-        },
-    }
+def _finding(name: str, hit: Hit) -> Answer:
+    """As gpu_visibility_info says it."""
+    return catalogue._finding(ENTRIES[name], hit)
 
 
-MISMATCH = _finding(
-    "nvml_driver_library_mismatch",
-    "nvml",
-    "error",
-    "the loaded kernel module is 550.163.01 and the library 550.163.02",
-    "The driver's packages were upgraded, often by unattended-upgrades, and the old module is still loaded.",
-    "Reboot, and hold the packages.",
-    "apt-mark hold '*nvidia*'",
-    "reboot",
+MISMATCH = _finding("nvml_driver_library_mismatch", Hit(values={"loaded": "550.163.01", "library": "550.163.02"}))
+LOST = _finding("gpu_lost", Hit(["GPU-00000003-1ab0-4000-8000-0123456789ab"]))
+NO_RUNTIME = _finding("runtime_not_registered", Hit(severity="warning"))
+CLOSED = _finding(
+    "device_nodes_not_readable",
+    Hit(values={"nodes": "/dev/nvidia0, /dev/nvidia1"}, severity="warning", confidence="possible"),
 )
-LOST = _finding(
-    "gpu_lost",
-    "nvml",
-    "error",
-    "a GPU has fallen off the bus",
-    "The PCI Express link is down: power, heat, a riser, or the GPU itself.",
-    "Power the machine off and on. Where it comes back, look at power supply and cooling.",
-    "journalctl --dmesg --grep=Xid",
-    "poweroff",
-)
-NO_HOOK = _finding(
-    "docker_runtime_missing",
-    "docker",
-    "error",
-    "Docker knows neither CDI nor the runtime nvidia",
-    "The toolkit was installed after the engine was configured, or daemon.json was replaced.",
-    "Run the role nvidia_container_toolkit again.",
-    "ansible-playbook site.yml --tags nvidia_container_toolkit",
-)
-RELOADS = _finding(
-    "cgroup_daemon_reload",
-    "container",
-    "warning",
-    "containers that run will lose their GPUs at the next daemon-reload",
-    "systemd rewrites the device rules of containers that it manages, and does not know what the hook has added.",
-    "Use CDI, and start the notebooks again.",
-    "systemctl restart 'jupyter-*'",
-)
-DOWN = _finding(
-    "docker_not_answering",
-    "docker",
-    "error",
-    "Docker Engine does not answer",
-    "Its service failed; its log says why.",
-    "Look at its log, and start it again.",
-    "journalctl --unit=docker --lines=50",
-    "systemctl restart docker",
-)
+DOWN = _finding("docker_not_running", Hit(values={"said": "dockerd does not run"}))
 # Per machine: what was found, from where on it is broken, how, and how many GPUs are left of those that it has.
 FAULTS: dict[int, tuple[Answer, str, str, int | None]] = {
     14: (MISMATCH, "nvml", "broken", 0),
     31: (LOST, "nvml", "degraded", 3),
-    38: (NO_HOOK, "docker", "broken", None),
+    38: (NO_RUNTIME, "docker", "degraded", None),
     50: (DOWN, "docker", "broken", None),
-    45: (RELOADS, "", "", None),
+    45: (CLOSED, "", "", None),
 }
 
 
 def _gpus(number: int, model: str, count: int) -> Answer:
     fault, broken_from, how, left = FAULTS.get(number, (None, "", "", None))
-    after = LAYERS.index(broken_from) if broken_from else len(LAYERS)
-    statuses = {
-        layer: "ok" if place < after else how if place == after else "ok" if layer in ("toolkit", "cdi") else "unknown"
-        for place, layer in enumerate(LAYERS)
-    }
-    if how == "degraded":
-        statuses.update(dict.fromkeys(LAYERS[after:], "ok") | {broken_from: how, "container": "degraded"})
+    # Where a layer is broken, there is no look into a container. The others are looked at all the same.
+    blocked = {"container": "unknown"} if how == "broken" else {}
+    statuses = dict.fromkeys(LAYERS, "ok") | ({broken_from: how} if how else {}) | blocked
     seen = count if left is None else left
     worst = how or "ok"
-    summary = f"{seen} of {count} GPUs visible in {broken_from or 'container'}"
+    # Docker itself shows no GPUs: then it is the last layer that does.
+    shown_in = broken_from if left is not None else "cdi" if blocked else "container"
+    summary = f"{seen} of {count} GPUs visible in {shown_in}"
     return {
         "schema_version": 1,
         "status": worst,

@@ -11,12 +11,20 @@ from pathlib import Path
 
 import pytest
 
-SCENARIOS = sorted(path.parent.name for path in (Path(__file__).parents[2] / "molecule").glob("*/molecule.yml"))
+MOLECULE = Path(__file__).parents[2] / "molecule"
+SCENARIOS = sorted(path.parent.name for path in MOLECULE.glob("*/molecule.yml"))
 # A controller's mirror has its own distribution only.
 NEEDS_DEBIAN = {
     "docker_upstream": "its archive is repacked from Debian 13's engine",
     "gpu": "it has machines of Debian 12 and 13, and NVIDIA's own packages of Debian non-free",
+    "lab": "its workstations are of Debian 12 and 13, and the base of its image is bootstrapped from the mirror",
+    "nvidia_driver": "it installs NVIDIA's driver from Debian 13's non-free",
 }
+
+
+def test_who_names_a_release_of_debian_says_why() -> None:
+    naming = {scenario for scenario in SCENARIOS if "suite:" in (MOLECULE / scenario / "molecule.yml").read_text()}
+    assert naming == NEEDS_DEBIAN.keys(), "without `suite`, a machine is of the controller's own distribution"
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

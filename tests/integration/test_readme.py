@@ -32,6 +32,8 @@ NEWCOMER = "gpulab-newcomer"
 CLONE = "/srv/workstation"
 BLOCK = re.compile(r"(?:<!-- test: (\w+) -->\n)?```console\n(.*?)```", re.S)
 PLACES = {"controller", "gpus", "newcomer", "syntax", "make"}
+# The end of `make demo GPU=simulated` offers it.
+ASK_TENSORFLOW = "make demo-report FRAMEWORK=tensorflow"
 
 Run = Callable[..., str]
 
@@ -66,6 +68,14 @@ def assert_output(name: str, printed: str) -> None:
     assert not missing, f"README.md shows lines under `output: {name}` that were not printed: {missing}"
 
 
+def sees_no_gpu(report: str) -> None:
+    """The notebook's own TensorFlow was asked, and is the one of the image's CPU variant: that alone is amiss."""
+    layers = re.findall(r"^  (\w+(?::\w+)?) +(ok|degraded|broken|skipped|unknown)\b", report, re.M)
+    assert [layer for layer in layers if layer[1] != "ok"] == [("framework:tensorflow", "broken")], report
+    assert "tensorflow is built without CUDA [framework_without_cuda]" in report
+    assert report.splitlines()[-1] == "exited 2"
+
+
 def opens_in_a_browser(url: str) -> None:
     if reason := notebook.why_not():
         warnings.warn(f"The demo was not opened in a browser: {reason}.", stacklevel=2)
@@ -90,6 +100,7 @@ def test_controller_commands(run: Run) -> None:
         assert "changed=0" in recap[-1], recap[-1]
         for number, command in enumerate(commands("gpus")):
             assert_output("gpus", demo_run(f"readme-gpus-{number}", shlex.split(command)))
+        sees_no_gpu(demo_run("readme-gpus-asked", ["sh", "-c", f"{ASK_TENSORFLOW} || echo exited $?"]))
         printed = re.search(r"^(http\S+)/lab\?token=(\S+)$", demo_run("readme-demo-url", shlex.split(demo_url)), re.M)
         assert printed is not None, f"`{demo_url}` did not print a URL with a token"
         address, token = printed.groups()

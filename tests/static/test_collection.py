@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
+from configparser import ConfigParser
 from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
-from ansible_collections.gpulab.workstation.tests.static.tree import ROOT, run
+from ansible_collections.gpulab.workstation.tests.static.tree import ROOT, attempt, run
 
 LINK = Path("collections/ansible_collections/gpulab/workstation")
 # To be checked by one process: most of its time is its start.
 PLAYBOOKS = sorted(f"gpulab.workstation.{path.stem}" for path in ROOT.glob("playbooks/*.yml"))
+(ANSIBLE_CFG,) = re.findall(r"^```ini\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
 # What a reader of the installed collection has a use for; the rest belongs to a clone.
 CONTENTS = {
     "CHANGELOG.md",
@@ -61,8 +64,20 @@ def test_archive_holds_the_collection(archive: Path) -> None:
 
 
 def test_archive_can_be_installed(archive: Path, tmp_path: Path) -> None:
-    """From the file alone; what it depends on comes with the PyPI package `ansible`."""
+    """From the file alone, with the README's ansible.cfg; what it depends on comes with the PyPI package `ansible`."""
     elsewhere = {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path), "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg")}
-    (tmp_path / "ansible.cfg").touch()
+    (tmp_path / "ansible.cfg").write_text(ANSIBLE_CFG)
     run("ansible-galaxy", "collection", "install", archive, "-p", tmp_path, "--offline", cwd=tmp_path, env=elsewhere)
     run("ansible-playbook", *PLAYBOOKS, "--syntax-check", cwd=tmp_path, env=elsewhere)
+    (tmp_path / "lab.yml").write_text("workstations: {hosts: {lab01: {ansible_connection: local}}}")
+    tunnel = ("ansible-playbook", "-i", "lab.yml", "gpulab.workstation.tunnel")
+    said = attempt(*tunnel, cwd=tmp_path, env=elsewhere).stdout
+    assert "\nlab01 failed, Refuse what it cannot do: " in said.partition("\nSUMMARY ")[2], said
+
+
+def test_the_readme_has_its_lines_from_the_clones_ansible_cfg() -> None:
+    readers, clones = ConfigParser(), ConfigParser()
+    readers.read_string(ANSIBLE_CFG)
+    clones.read(ROOT / "ansible.cfg")
+    for name in readers.sections():
+        assert readers[name].items() <= clones[name].items(), name

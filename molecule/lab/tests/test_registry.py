@@ -100,6 +100,12 @@ def test_and_its_space_is_free(registry: Host) -> None:
     assert before - after > 7000, f"{before} kB before the cleaning, {after} kB after it"
 
 
+def test_it_is_cleaned_without_being_asked(registry: Host) -> None:
+    timer = registry.service("docker-registry-clean.timer")
+    assert timer.is_enabled
+    assert timer.is_running
+
+
 def test_pushes_are_taken_again_after_the_cleaning(registry: Host) -> None:
     assert registry.service("docker-registry-push").is_running
 

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """playbooks/maintenance.yml: a restart and what speaks against it, a machine that is lost on the way, and waking.
 
-What needs a real notebook, a real upgrade or batches is in the scenario lab.
+What needs a real notebook, or batches, is in the scenario lab. There nothing is new, so no upgrade by maintenance is a
+real one anywhere: the role docker's own is in its scenario docker_upstream.
 """
 
 from __future__ import annotations

@@ -52,6 +52,13 @@ def test_report_looks_where_there_are_gpus(tmp_path: Path) -> None:
     assert "none : ok=1 " in said, f"a machine without a GPU was looked at: {said}"
 
 
+def test_report_misses_gpus_that_are_all_gone(tmp_path: Path) -> None:
+    files.build(tmp_path / "bare", Machine(gpus=(), driver=None, library=None, toolkit=None, cdi=False))
+    said = report(tmp_path, bare={**ABSENT, "expected_gpus": 2})
+    assert "GPUs: 0 of 2 GPUs visible in pci: 0 of 2 expected GPUs are there (broken; playbooks/gpu_report.yml" in said
+    assert "GPUs: It is left out." in said, said
+
+
 def test_report_alone_says_where_to_look(tmp_path: Path) -> None:
     said = report(tmp_path, alone={})
     assert "The report shows what the roles saw in this run." in said

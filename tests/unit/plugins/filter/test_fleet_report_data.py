@@ -83,7 +83,7 @@ CASES: dict[str, tuple[t.Any, t.Any, str, str]] = {
     ),
     "a broken GPU": (well(gpus=lab._gpus(14, "T4", 2)), None, "attention", "GPUs broken: 0 of 2"),
     "a GPU less": (well(gpus=lab._gpus(31, "T4", 4)), None, "attention", "GPUs degraded: 3 of 4"),
-    "a warning": (well(gpus=lab._gpus(45, "T4", 2)), None, "pending", "will lose their GPUs"),
+    "a warning": (well(gpus=lab._gpus(45, "T4", 2)), None, "pending", "cannot be opened by users"),
     "no GPU": (well(gpus=lab._no_gpus(), expected_gpus=None), None, "fine", "Nothing"),
     "no engine": (
         well(engine={**lab._engine(50), "packages": {}}, image={}, notebooks={}, configuration={"skipped": True}),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gpulab.workstation authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which of its processes the role takes for older than what they should run with, and which has to wait."""
+"""Which of its processes the role takes for older than what they should run with, and which waits; what it warns of."""
 
 from __future__ import annotations
 
@@ -32,15 +32,7 @@ def evaluator() -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-def decides(evaluator: subprocess.Popen[str], name: str, newer: str, pushing: int = 0) -> Any:
-    """`newer` was written after both processes were started."""
-    written = {path: {"written": STARTED - 1} for path in [*SHARED, *OF_PULLS, *OF_PUSHES, UNPACKED]}
-    unit = {"active": True, "started": STARTED}
-    look = {
-        "files": written | {newer: {"written": STARTED + 1}},
-        "units": {"docker-registry.service": unit, "docker-registry-push.service": unit},
-        "ports": {"5000": {"clients": 0}, "5001": {"clients": pushing}},
-    }
+def says(evaluator: subprocess.Popen[str], name: str, look: dict[str, Any]) -> Any:
     question = {
         "role": str(ROLES / "lab_registry"),
         "name": f"__lab_registry_{name}",
@@ -51,6 +43,18 @@ def decides(evaluator: subprocess.Popen[str], name: str, newer: str, pushing: in
     evaluator.stdin.write(json.dumps(question) + "\n")
     evaluator.stdin.flush()
     return json.loads(evaluator.stdout.readline())
+
+
+def decides(evaluator: subprocess.Popen[str], name: str, newer: str, pushing: int = 0) -> Any:
+    """`newer` was written after both processes were started."""
+    written = {path: {"written": STARTED - 1} for path in [*SHARED, *OF_PULLS, *OF_PUSHES, UNPACKED]}
+    unit = {"active": True, "started": STARTED}
+    look = {
+        "files": written | {newer: {"written": STARTED + 1}},
+        "units": {"docker-registry.service": unit, "docker-registry-push.service": unit},
+        "ports": {"5000": {"clients": 0}, "5001": {"clients": pushing}},
+    }
+    return says(evaluator, name, look)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +78,15 @@ def test_a_process_that_is_older_than_what_it_reads_is_restarted(
 @pytest.mark.parametrize("pushing", [0, 1])
 def test_who_pushes_is_not_cut_off_by_a_new_version(evaluator: subprocess.Popen[str], pushing: int) -> None:
     assert decides(evaluator, "push_waits", UNPACKED, pushing) is bool(pushing)
+
+
+@pytest.mark.parametrize(("percent", "warns"), [(85, False), (86, True)])
+def test_a_disk_that_fills_is_announced(evaluator: subprocess.Popen[str], percent: int, warns: bool) -> None:
+    look = {
+        "space": {"percent": percent, "free": 14.04e9},
+        "units": {"docker-registry-clean.service": {"result": "success"}},
+    }
+    sentence = f"{percent} % of the file system of /var/lib/docker-registry on lab01 are in use, more than"
+    sentence += " lab_registry_disk_limit (85); 14.0 GB are free."
+    notes = says(evaluator, "notes", look)
+    assert [note.startswith(sentence) for note in notes] == ([True] if warns else []), notes
