@@ -117,6 +117,14 @@ def test_the_notebook_is_on_loopback_and_comes_back(fresh: Machine) -> None:
     assert fresh.state["firewall_rules"] == {}
 
 
+def test_the_playbook_says_where_the_notebook_is_and_its_token(fresh: Machine) -> None:
+    said = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "ansible.log").read_text()
+    assert "Notebook keras: http://localhost:8888/lab in a browser on fresh (healthy)" in said
+    shown = re.search(r'its token:  type "(.+)"', said)
+    assert shown
+    assert fresh.file(shown[1]).is_file()
+
+
 @pytest.mark.parametrize("name", ["checked-winget", "checked-chocolatey", "checked-hyper-v"])
 def test_check_mode_looks_and_changes_nothing(name: str) -> None:
     machine = Machine(name)
@@ -171,4 +179,12 @@ def test_case(case: dict[str, Any]) -> None:
         text = machine.file(name).read_bytes().decode()
         there = text if isinstance(expected, str) else json.loads(text)
         assert there == expected, f"{name} of {case['name']} is {there}"
+    for name, expected in case.get("backs_up", {}).items():
+        backups = [
+            path.read_bytes().decode() for path in machine.file(name).parent.glob(f"{machine.file(name).name}.*.bak")
+        ]
+        there = backups if isinstance(expected, str) else [json.loads(text) for text in backups]
+        assert there == [expected], f"the backups of {name} of {case['name']} are {there}"
+    urls = [notebook["url"] for notebook in outcome["notebooks"]]
+    assert urls == ([case["url"]] if "url" in case else []), f"{case['name']} has its notebook at {urls}"
     assert not list(machine.root.rglob(".gpulab-selftest-*")), f"the self-test left its marker on {case['name']}"

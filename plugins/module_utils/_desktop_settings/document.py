@@ -47,7 +47,7 @@ def load(raw: bytes, path: str) -> Document:
     except json.JSONDecodeError as error:
         raise DesktopSettingsError(
             f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}). The file was left as it is. "
-            "Correct it, restore it from a backup beside it, or move it away: then it is made anew."
+            "Correct it, restore an earlier copy if there is one, or move it away: then it is made anew."
         ) from error
     except RecursionError as error:
         raise DesktopSettingsError(f"{path}: values are nested too deep to be settings of Docker Desktop.") from error

@@ -30,12 +30,12 @@ def decode(raw: bytes, path: str) -> tuple[str, bool]:
     except UnicodeDecodeError as error:
         raise DesktopSettingsError(
             f"{path}: the byte at offset {len(mark) + error.start} is not {encoding.upper()}. The file was left as it "
-            "is. Save it as UTF-8 in an editor, or restore it from a backup beside it."
+            "is. Save it as UTF-8 in an editor, or restore an earlier copy if there is one."
         ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DesktopSettingsError(
             f"{path}, line {line}: a NUL character, which a crash while the file was written leaves behind. The file "
-            "was left as it is. Restore it from a backup beside it, or move it away: then it is made anew."
+            "was left as it is. Restore an earlier copy if there is one, or move it away: then it is made anew."
         )
     return text, bool(mark)

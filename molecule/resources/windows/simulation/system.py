@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from .machine import Machine, ModuleError
@@ -53,7 +54,14 @@ def win_listen_ports_facts(machine: Machine, params: Params, check: bool) -> Res
     return {"changed": False, "ansible_facts": {"tcp_listen": listen, "udp_listen": []}}
 
 
+def hang(machine: Machine, module: str) -> None:
+    if machine.fault(module) == "hang":
+        time.sleep(100)
+        raise ModuleError(f"{module} hung for 100 seconds, and nobody ended it")
+
+
 def win_optional_feature(machine: Machine, params: Params, check: bool) -> Result:
+    hang(machine, "win_optional_feature")
     with machine.state() as state:
         missing = []
         for name in params["name"]:
@@ -90,6 +98,7 @@ def win_reboot(machine: Machine, params: Params, check: bool) -> Result:
 
 
 def win_group_membership(machine: Machine, params: Params, check: bool) -> Result:
+    hang(machine, "win_group_membership")
     with machine.state() as state:
         members = state["groups"].get(params["name"])
         if members is None:

@@ -53,7 +53,7 @@ def test_reads_what_editors_write(raw: bytes, value: object, had_mark: bool) -> 
         (b'{"Proxy": {"mode": 1, "Mode": 2}}', ['"mode" and "Mode"']),
         (b'{"Cpus": NaN}', ["NaN"]),
         (b'{"Cpus": 1e999}', ["1e999"]),
-        (b'{"DataFolder": "M\xfcller"}', ["offset 17 is not UTF-8", "backup"]),
+        (b'{"DataFolder": "M\xfcller"}', ["offset 17 is not UTF-8", "an earlier copy"]),
         (b'{\n"Cpus": 2}\0\0', ["line 2: a NUL"]),
         (b'{"a":' * 100_000, ["nested too deep"]),
     ],
