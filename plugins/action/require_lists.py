@@ -13,9 +13,10 @@ from pathlib import Path
 
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.module_utils.common.yaml import yaml_load
+from ansible.module_utils.common.yaml import yaml_dump, yaml_load
 from ansible.plugins.action import ActionBase
 
+_ONE_LINE = 2**31 - 1
 Options = t.Mapping[str, t.Mapping[str, t.Any]]
 
 
@@ -66,7 +67,7 @@ def problems(values: t.Mapping[str, t.Any], options: Options, place: str, nested
             right = as_list(value, elements)
             way = f"`{name}: {right}`"
             if not nested and elements != "dict":
-                typed = json.dumps({name: yaml.safe_load(right)}, default=str)
+                typed = json.dumps({name: yaml.safe_load(right)}, default=str, ensure_ascii=False)
                 way += f", or on the command line -e {shlex.quote(typed)}"
             yield f"{name} {place} is {described(value)}, and should be a list: {way}."
         elif elements == "list":
@@ -96,11 +97,10 @@ def as_list(value: t.Any, elements: str | None = None) -> str:
         return "[{KEY: VALUE}]"
     if isinstance(value, t.Mapping):
         value = ",".join(value)
-    # By way of JSON, without Ansible's tags, which YAML cannot write.
-    parts = parts_of(value) if isinstance(value, str) else [json.loads(json.dumps(value, default=str))]
+    parts = parts_of(value) if isinstance(value, str) else [value]
     if elements == "list" and not all(isinstance(part, list) for part in parts):
         parts = [parts]
-    return yaml.safe_dump(parts, default_flow_style=True, width=float("inf")).strip()
+    return str(yaml_dump(parts, default_flow_style=True, width=_ONE_LINE, allow_unicode=True)).strip()
 
 
 def parts_of(text: str) -> list[t.Any]:

@@ -59,6 +59,8 @@ def test_the_sentence() -> None:
         ("[ada", "the text [ada", ["[ada"]),
         ("polars>=1,<2", "the text polars>=1,<2", ["polars>=1,<2"]),
         ("it's", "the text it's", ["it's"]),
+        ("Jürgen", "the text Jürgen", ["Jürgen"]),
+        ("/srv/" + "long " * 40 + "path", "the text /srv/" + "long " * 40 + "path", ["/srv/" + "long " * 40 + "path"]),
         ("5", "the text 5", ["5"]),
         (5, "5", [5]),
         ({"ada": 1}, "a dictionary", ["ada"]),
