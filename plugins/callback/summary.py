@@ -15,7 +15,9 @@ author:
 description:
   - After a run, says of each host that did not get to its end which task failed and why, and which command does the
     rest. Hosts of which the same is to be said share a line, with C(HOST) for what differs, their own name or address.
-  - Where the run refused what was asked for, on all hosts and without a change, it says that instead of a command.
+  - Where all failures were refusals, by a task that only says no or by the specification of a role's variables, it does
+    not say that the same command goes on, because something else has to be changed first. Where there was no change
+    on any host either, it says that.
   - Says nothing where all went well. A failure that a task rescued is none.
 options:
   width:
@@ -38,6 +40,8 @@ import typing as t
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._fleet_report.build import text as plain
 
+# What only says no.
+_REFUSALS = {"assert", "fail", "validate_argument_spec"}
 # lab07.example.org, row2-lab07: what counts is the last number before the domain.
 _NUMBERED = re.compile(r"([^.]*?)(\d+)([^.\d]*(?:\..*)?)", re.DOTALL)
 
@@ -137,20 +141,17 @@ class CallbackModule(CallbackBase):
         failures = [self.last[host] for host in lost if host in self.last]
         ends_all = any(failure.ends_all for failure in failures)
         rest = len(stats.processed) - len(lost)
-        if (
-            (ends_all or not rest)
-            and len(failures) == len(lost)
-            and all(failure.is_refusal for failure in failures)
-            and not any(stats.changed.values())
-        ):
+        refused = len(failures) == len(lost) and all(failure.is_refusal for failure in failures)
+        again = "" if refused else " The same command goes on where it stopped."
+        if refused and (ends_all or not rest) and not any(stats.changed.values()):
             self._display.display("Nothing was changed on any host.")
         elif ends_all:
             # Of those that did not fail themselves, none got to the end.
-            self._display.display("It ended there for all hosts. The same command goes on where it stopped.")
+            self._display.display(f"It ended there for all hosts.{again}")
         else:
             self._display.display(
-                f"{rest} of {len(stats.processed)} hosts got to the end. The same command goes on where it stopped; "
-                f"for these alone, with: --limit {','.join(lost)}"
+                f"{rest} of {len(stats.processed)} hosts got to the end.{again} For the others alone: "
+                f"--limit {','.join(lost)}"
             )
 
     def _note(self, what: tuple[str, str], result: t.Any) -> None:
@@ -160,7 +161,7 @@ class CallbackModule(CallbackBase):
             what,
             task.get_name(),
             reason(result.result),
-            task.action.rpartition(".")[2] in {"assert", "fail"},
+            task.action.rpartition(".")[2] in _REFUSALS,
             task.run_once is True or task.any_errors_fatal is True,
         )
 

@@ -49,13 +49,13 @@ def test_engine_was_asked_in_the_way_that_it_knows(host: t.Any, name: str) -> No
 
 
 def test_report_asks_in_the_notebook(report: Report, name: str, tmp_path: Path) -> None:
-    """This image has no TensorFlow, and the report says so, of this container."""
+    """This image has no TensorFlow, and the report says so of the first of them."""
     written = tmp_path / "gpus.json"
     report("-e", f"gpu_report_json={written}", "-e", '{"gpu_report_frameworks": ["tensorflow"]}', hosts=name)
     seen = json.loads(written.read_text())["hosts"][name]
     assert (seen["container"]["name"], seen["counts"]["container"]) == ("jupyter-keras", 2), seen["container"]
     assert seen["frameworks"][0]["where"] == "container", seen["frameworks"]
     layer = next(layer for layer in seen["layers"] if layer["name"] == "framework:tensorflow")
-    assert layer["evidence"][0]["ref"] == "tensorflow in jupyter-keras", layer
+    assert layer["evidence"][0]["ref"] == "tensorflow in jupyter-ada", layer
     assert "No module named 'tensorflow'" in layer["evidence"][0]["text"], layer
     assert layer["status"] == "skipped", layer

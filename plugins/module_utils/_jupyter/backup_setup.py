@@ -41,6 +41,9 @@ def as_configured(instance: dict[str, t.Any], account: Account | None) -> Backup
 
 def prepare_all(instances: list[dict[str, t.Any]], check: bool) -> dict[str, t.Any]:
     """Says whether that changed something, what units must know of each backup, and where new passwords are."""
+    problems = [problem for instance in instances for problem in keep_problems(instance)]
+    if problems:
+        raise OperatorError(" ".join(problems))
     accounts: list[Account | None] = []
     for instance in instances:
         try:
@@ -65,6 +68,18 @@ def prepare_all(instances: list[dict[str, t.Any]], check: bool) -> dict[str, t.A
         told.update(schedule=backup.schedule, random_delay=str(instance["backup_random_delay"]))
         result["backups"].append(told)
     return result
+
+
+def keep_problems(instance: dict[str, t.Any]) -> t.Iterator[str]:
+    """What cannot be read as a number of snapshots."""
+    for period, count in instance["backup_keep"].items():
+        try:
+            int(str(count))
+        except ValueError:
+            yield (
+                f"Instance {instance['name']}: `{period}` of its `backup_keep` is {count}, and should be how many "
+                f"snapshots stay, a number."
+            )
 
 
 def list_problems(backups: list[Backup]) -> list[str]:

@@ -40,6 +40,8 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 ENGINE_SOCKET = Path("/run/docker.sock")
 # Seconds for nvidia-smi, which takes long on a machine with many GPUs and without persistence mode.
 SMI_TIMEOUT = 30.0
+# What a server and one kernel that has imported Keras take; with less, they do not get that far.
+LEAST_MEMORY = 256 * 2**20
 
 
 def port_problem(address: str, port: int) -> str:
@@ -113,6 +115,15 @@ def list_problems(instances: list[Settings], allow_plain_http: bool) -> list[str
         if len(users) > 1
     ]
     for instance in enabled:
+        if not 1 <= instance.port <= 65535:
+            problems.append(f"Instance {instance.name}: its `port` {instance.port} is none; write one from 1 to 65535.")
+        # Before anybody knows the home, whose user may be still to be created.
+        for key, path in (("workdir", instance.workdir), ("home", instance.home)):
+            if not path.startswith(("/", "~/")) and path != "~" and (path or key == "workdir"):
+                problems.append(
+                    f"Instance {instance.name}: its `{key}` {path or '(empty)'} is not an absolute path; begin it with "
+                    f"/, or with ~/ for the home of its user."
+                )
         try:
             loopback = ipaddress.ip_address(instance.bind_address).is_loopback
         except ValueError:
@@ -139,11 +150,7 @@ def instance_problems(instance: Settings, free_ports: t.Container[int | None]) -
     for key, value in instance.environment.items():
         if not VARIABLE.fullmatch(key) or "\n" in value:
             problems.append(f"Docker cannot pass on {key!r} of its `environment`: a name is one word, a value one line")
-    for key in ("memory", "shm_size"):
-        try:
-            in_bytes(getattr(instance, key), total_memory())
-        except OperatorError as error:
-            problems.append(f"its `{key}`: {error}")
+    problems += share_problems(instance)
     gpu_problem = gpus.problem(instance.gpus)
     if gpu_problem:
         problems.append(f"its `gpus`: {gpu_problem}")
@@ -159,14 +166,37 @@ def instance_problems(instance: Settings, free_ports: t.Container[int | None]) -
     return problems
 
 
+def share_problems(instance: Settings) -> list[str]:
+    """What is wrong with its share of the machine."""
+    problems = []
+    sizes = {}
+    for key in ("memory", "shm_size"):
+        try:
+            sizes[key] = in_bytes(getattr(instance, key), total_memory())
+        except OperatorError as error:
+            problems.append(f"its `{key}`: {error}")
+    # One in gigabytes may be more than a machine has: a lab says it for all of its machines.
+    if instance.memory.endswith("%") and sizes.get("memory", 0) > total_memory():
+        problems.append(f"its `memory` {instance.memory} is more than the machine has; write 100% at most")
+    elif sizes.get("memory", LEAST_MEMORY) < LEAST_MEMORY:
+        problems.append(
+            f"its `memory` {instance.memory} is less than {LEAST_MEMORY // 2**20}m, in which no notebook works; write "
+            f"16g or 75%"
+        )
+    if instance.shm_size.endswith("%") and "shm_size" in sizes:
+        problems.append(f"its `shm_size` {instance.shm_size} is a share, which Docker does not take; write 1g or 512m")
+    # The engine refuses more than it has, and the kernel less than a hundredth.
+    most = os.cpu_count() or 1
+    if instance.cpus and not 0.01 <= instance.cpus <= most:
+        problems.append(f"its `cpus` {instance.cpus:g} is not from 0.01 to {most}, which this machine has; 0 is all")
+    return problems
+
+
 def directory_problems(instance: Settings, account: Account) -> list[str]:
     if account.uid == 0:
         return ["its `user` is root, with whose rights no notebook runs; name another"]
     problems = []
     for key, directory in instance.directories(account).items():
-        if not directory.startswith("/"):
-            problems.append(f"its `{key}` {directory} is not an absolute path")
-            continue
         # A home of its own is made by root, in a directory of root's.
         is_ours = key == "home" and not instance.home and not os.path.lexists(directory)
         checks = [check_room] if is_ours else [check_usable, check_room]

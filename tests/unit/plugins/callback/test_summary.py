@@ -67,8 +67,8 @@ def test_one_line_for_each_host_and_what_to_do(summary: CallbackModule, said: li
         "SUMMARY",
         "lab02 failed, keras_image : pull: the disk is full",
         "lab03 was not reached, Ask the machine: timed out",
-        "1 of 3 hosts got to the end. The same command goes on where it stopped; "
-        "for these alone, with: --limit lab02,lab03",
+        "1 of 3 hosts got to the end. The same command goes on where it stopped. "
+        "For the others alone: --limit lab02,lab03",
     ]
 
 
@@ -85,8 +85,8 @@ def test_hosts_with_the_same_cause_share_a_line(summary: CallbackModule, said: l
         "lab01, lab02 failed, ask HOST | Refuse: The registry has no keras:cpu-1, which HOST should have.",
         "lab03 failed, pull: lab031 is full",
         "lab04, lab05 were not reached, Ask: connect to host HOST: timed out",
-        "1 of 6 hosts got to the end. The same command goes on where it stopped; "
-        "for these alone, with: --limit lab01,lab02,lab03,lab04,lab05",
+        "1 of 6 hosts got to the end. The same command goes on where it stopped. "
+        "For the others alone: --limit lab01,lab02,lab03,lab04,lab05",
     ]
 
 
@@ -118,15 +118,25 @@ def test_a_refusal_is_nothing_that_could_go_on(summary: CallbackModule, said: li
     ]
 
 
+@pytest.mark.parametrize("action", ["assert", "fail", "validate_argument_spec"])
+def test_what_was_asked_for_has_to_change_first(summary: CallbackModule, said: list[str], action: str) -> None:
+    """Of one host: the others got theirs, and changes; or a report found something there."""
+    summary.v2_runner_on_failed(outcome("lab02", "Validate", action, msg="Validation of arguments failed"))
+    summary.v2_playbook_on_stats(statistics(["lab02"], [], changed={"lab01": 1}))
+    assert said[-1] == "2 of 3 hosts got to the end. For the others alone: --limit lab02"
+
+
 @pytest.mark.parametrize(
-    ("action", "changed"), [("fail", {"lab03": 1}), ("command", {})], ids=["refusal after a change", "failure"]
+    ("action", "changed", "again"),
+    [("fail", {"lab03": 1}, ""), ("command", {}, " The same command goes on where it stopped.")],
+    ids=["refusal after a change", "failure"],
 )
 def test_no_limit_where_one_ended_it_for_all(
-    summary: CallbackModule, said: list[str], action: str, changed: dict[str, int]
+    summary: CallbackModule, said: list[str], action: str, changed: dict[str, int], again: str
 ) -> None:
     summary.v2_runner_on_failed(outcome("lab01", "Build once", action, ends_all=True, msg="no"))
     summary.v2_playbook_on_stats(statistics(["lab01"], [], changed=changed))
-    assert said[-1] == "It ended there for all hosts. The same command goes on where it stopped."
+    assert said[-1] == f"It ended there for all hosts.{again}"
 
 
 @pytest.mark.parametrize(

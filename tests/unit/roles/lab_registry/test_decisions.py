@@ -32,11 +32,11 @@ def evaluator() -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-def says(evaluator: subprocess.Popen[str], name: str, look: dict[str, Any]) -> Any:
+def says(evaluator: subprocess.Popen[str], name: str, look: dict[str, Any], **given: Any) -> Any:
     question = {
         "role": str(ROLES / "lab_registry"),
         "name": f"__lab_registry_{name}",
-        "given": {"__lab_registry_look": look},
+        "given": {"__lab_registry_look": look, **given},
     }
     assert evaluator.stdin
     assert evaluator.stdout
@@ -90,3 +90,53 @@ def test_a_disk_that_fills_is_announced(evaluator: subprocess.Popen[str], percen
     sentence += " lab_registry_disk_limit (85); 14.0 GB are free."
     notes = says(evaluator, "notes", look)
     assert [note.startswith(sentence) for note in notes] == ([True] if warns else []), notes
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, []),
+        (
+            {
+                "host": "192.0.2.1",
+                "port": "443",
+                "push_port": 444,
+                "bind_address": "192.0.2.255",
+                "storage": "/srv",
+                "keep": 1,
+            },
+            [],
+        ),
+        *[
+            ({"host": host}, [f"lab_registry_host is {host or '(empty)'};"])
+            for host in (
+                "https://lab.example",
+                "lab.example/images",
+                "lab server",
+                "lab.example:5000",
+                "lab_1",
+                "",
+                "-lab",
+            )
+        ],
+        ({"port": 0}, ["lab_registry_port is 0, which is no port"]),
+        ({"push_port": 65536}, ["lab_registry_push_port is 65536, which is no port"]),
+        ({"port": "5001"}, ["lab_registry_port and lab_registry_push_port are both 5001"]),
+        *[
+            ({"bind_address": address}, [f"lab_registry_bind_address is {address}, which is no IPv4 address"])
+            for address in ("eth0", "192.0.2.256", "192.0.2", "::1")
+        ],
+        ({"storage": "images"}, ["lab_registry_storage is images, which is no absolute path"]),
+        ({"keep": 0}, ["lab_registry_keep is 0, which would remove every image"]),
+        (
+            {"host": "a/b", "port": 70000, "keep": -1},
+            ["lab_registry_host is a/b", "lab_registry_port is 70000", "lab_registry_keep is -1"],
+        ),
+    ],
+    ids=str,
+)
+def test_settings_that_cannot_work_are_refused_together(
+    evaluator: subprocess.Popen[str], given: dict[str, Any], words: list[str]
+) -> None:
+    problems = says(evaluator, "problems", {}, **{f"lab_registry_{name}": value for name, value in given.items()})
+    assert [problem.startswith(begin) for problem, begin in zip(problems, words, strict=True)] == [True] * len(words)

@@ -121,6 +121,7 @@ def test_home_and_name_are_filled_in(restic: Restic, instance: Instance, machine
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
+        ({"backup_keep": {"daily": "seven"}}, "`daily` of its `backup_keep` is seven, and should be"),
         ({"backup_keep": {"dayly": 1}}, "`backup_keep` has dayly; it knows last, hourly"),
         ({"backup_repository": "backups"}, "neither an absolute path nor one of restic's URLs"),
         ({"backup_repository": "/home/ada/n/backups", "workdir": "/home/ada/n"}, "lies in the work directory"),

@@ -233,6 +233,15 @@ def test_units(enabled: bool, active: str, expected: list[str], docker: Docker, 
         ([{"home": "~/h", "user": "ada"}, {"name": "b", "port": 1, "home": "~/h", "user": "grace"}], ""),
         ([{"bind_address": "0.0.0.0"}], "jupyter_allow_plain_http"),  # noqa: S104
         ([{"bind_address": "::1"}], ""),
+        ([{"port": 0}], "its `port` 0 is none; write one from 1 to 65535"),
+        ([{"port": 65536}], "its `port` 65536 is none"),
+        ([{"port": 65535}], ""),
+        ([{"port": 0, "enabled": False}], ""),
+        # On a machine that has no such user yet, as on one that has.
+        ([{"workdir": "notebooks", "user": "no-such-user"}], "its `workdir` notebooks is not an absolute path"),
+        ([{"workdir": ""}], "its `workdir` (empty) is not an absolute path"),
+        ([{"home": "~ada/h"}], "its `home` ~ada/h is not an absolute path"),
+        ([{"workdir": "~"}], ""),
     ],
 )
 def test_list_problems(changes: list[dict[str, t.Any]], expected: str, make_settings: MakeSettings) -> None:
@@ -308,7 +317,14 @@ def let_preflight_see_only_keras(monkeypatch: pytest.MonkeyPatch) -> None:
     ("change", "expected"),
     [
         ({"memory": "lots"}, "its `memory`: lots is no size"),
+        ({"memory": "16"}, "its `memory` 16 is less than 256m"),
+        ({"memory": "0%"}, "its `memory` 0% is less than 256m"),
+        ({"memory": "150%"}, "its `memory` 150% is more than the machine has"),
         ({"shm_size": ""}, "its `shm_size`"),
+        ({"shm_size": "10%"}, "its `shm_size` 10% is a share"),
+        ({"cpus": -1}, "its `cpus` -1 is not from 0.01 to "),
+        ({"cpus": 100_000}, "its `cpus` 100000 is not from 0.01 to "),
+        ({"cpus": "nan"}, "its `cpus` nan is not from 0.01 to "),
         ({"environment": {"JUPYTER_TOKEN": "x"}}, "sets JUPYTER_TOKEN"),
         ({"environment": {"A B": "x"}}, "'A B'"),
         ({"environment": {"A": "x\ny"}}, "'A'"),
@@ -317,6 +333,11 @@ def let_preflight_see_only_keras(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_instance_problems(change: dict[str, t.Any], expected: str, make_settings: MakeSettings) -> None:
     (problem,) = instance_problems(make_settings(port=0, user="no-such-user", **change), free_ports=())
     assert expected in problem
+
+
+@pytest.mark.parametrize("change", [{"memory": "256m"}, {"memory": "100%"}, {"memory": "9000g"}, {"cpus": 0.5}])
+def test_a_share_that_a_machine_can_give(change: dict[str, t.Any], make_settings: MakeSettings) -> None:
+    assert not instance_problems(make_settings(port=0, user="no-such-user", **change), free_ports=())
 
 
 @pytest.mark.parametrize(
