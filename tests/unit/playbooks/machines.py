@@ -5,8 +5,8 @@
 
 The playbook is the real one, and so is Ansible. In place of the collection's modules and roles stand actions that note
 their call in the machine's `log`, and answer with what the test has put into NAME.json: a list, of which each call
-takes the first, and the last stays. A machine that has the file `gone` does not answer, whoever asks; the call that its
-file `goes_with` names is its last.
+takes the first, and the last stays; None stands for a connection that is lost for this one call. A machine that has the
+file `gone` does not answer, whoever asks; the call that its file `goes_with` names is its last.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "gpu_visibility_info": GPUS,
     "jupyter_info": {"instances": [NOTEBOOK]},
     "lab_registry_info": QUIET,
-    "nvidia_driver_info": {"in_use": [], "reboot_obstacles": [], "plan": {"upgrades": []}},
+    "nvidia_driver_info": {"in_use": [], "reboot_obstacles": [], "reboot_required": False, "plan": {"upgrades": []}},
     "print_text": {},
     "reboot": {"changed": True},
     "role": {},
@@ -54,6 +54,7 @@ ELSEWHERE = {
 }
 ACTION = """
 import json
+import time
 from pathlib import Path
 
 from ansible.errors import AnsibleConnectionFailure
@@ -76,14 +77,16 @@ class ActionModule(ActionBase):
         if (machine / "gone").exists():
             raise AnsibleConnectionFailure("no route to host")
         with (machine / "log").open("a") as log:
-            log.write(call + "\\n")
+            log.write(f"{{call}}\\t{{time.monotonic()}}\\n")
         if "{name}" == "reboot":
-            (machine / "reboot-required").unlink()
+            (machine / "reboot-required").unlink(missing_ok=True)
         answers = machine / "{name}.json"
         if not answers.exists():
             return json.loads({answer!r})
         first, *rest = json.loads(answers.read_text())
         answers.write_text(json.dumps(rest or [first]))
+        if first is None:
+            raise AnsibleConnectionFailure("connection reset by peer")
         return first
 """
 CONNECTION = """
@@ -127,13 +130,17 @@ class Lab:
     def __getitem__(self, name: str) -> Path:
         return self.path / name
 
-    def answers(self, name: str, module: str, *answers: dict[str, Any]) -> None:
+    def answers(self, name: str, module: str, *answers: dict[str, Any] | None) -> None:
         (self[name] / f"{module}.json").write_text(json.dumps(answers))
 
-    def calls(self, name: str) -> list[str]:
-        """All that was asked of it."""
+    def timed(self, name: str) -> list[tuple[str, float]]:
+        """All that was asked of it, and when, in seconds."""
         log = self[name] / "log"
-        return log.read_text().splitlines() if log.exists() else []
+        lines = log.read_text().splitlines() if log.exists() else []
+        return [(call, float(at)) for call, _, at in (line.rpartition("\t") for line in lines)]
+
+    def calls(self, name: str) -> list[str]:
+        return [call for call, _ in self.timed(name)]
 
     def log(self, name: str) -> list[str]:
         """What was done to it, without what only looked."""
@@ -169,6 +176,8 @@ class Lab:
             tasks = collection / "roles" / role / "tasks"
             tasks.mkdir(parents=True)
             told = f"{role} {{{{ {role}_upgrade | default(false) | ternary('upgrade', 'as it is') }}}}"
+            if role == "nvidia_driver":
+                told += "{{ ' and reboot' if nvidia_driver_reboot | default(false) else '' }}"
             tasks.joinpath("main.yml").write_text(json.dumps([{"gpulab.workstation.role": {"name": told}}]))
         playbooks = collection / "playbooks"
         shutil.copytree(ROOT / "playbooks", playbooks)

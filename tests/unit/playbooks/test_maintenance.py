@@ -50,6 +50,8 @@ BUILDS = {"rc": 2, "stdout": "/proc/4711/cmdline", "stdout_lines": ["/proc/4711/
 NO_BUILD = ANSWERS["shell"]
 NOTEBOOK_OPENS = "jupyter-keras.service state=started"
 IS_BUILT = "an image is being built or moved: process 4711"
+IS_PULLED_FROM = "somebody pulls from the registry or pushes to it, or it is being cleaned"
+LOST = None
 
 
 def report(said: str) -> dict[str, str]:
@@ -79,24 +81,26 @@ def test_who_is_at_work_is_left_alone_at_once_where_nobody_waits(lab: Lab) -> No
 
 def test_notebooks_are_closed_before_the_driver_and_opened_after_the_restart(lab: Lab) -> None:
     said = lab.maintain(*RESTART)
-    closed, driver, restarted, opened = lab.log("lab01")[len(CARED_FOR) :]
+    closed, driver, restarted, seen, opened = lab.log("lab01")[len(CARED_FOR) :]
     assert closed == "jupyter-keras.service state=stopped"
     assert driver == "nvidia_driver upgrade"
     assert restarted == ""
+    # What it notes of a restart that it waits for is over.
+    assert seen == "nvidia_driver as it is"
     assert opened == "jupyter-keras.service state=started"
     assert report(said) == {"lab01": "done"}
     assert not (lab["lab01"] / "reboot-required").exists()
 
 
 def test_who_begins_meanwhile_is_not_cut_off(lab: Lab) -> None:
-    lab.answers("lab01", "jupyter_info", IDLE, AT_WORK)
+    lab.answers("lab01", "jupyter_info", IDLE, IDLE, AT_WORK)
     said = lab.maintain(*RESTART)
     assert lab.log("lab01") == CARED_FOR
     assert report(said)["lab01"].endswith("restart, and has not been: digits.ipynb runs a cell.")
 
 
 def test_a_computation_outside_notebooks_is_not_cut_off(lab: Lab) -> None:
-    known = {"plan": {"upgrades": []}, "in_use": [{"sentence": "train.py computes"}], "reboot_obstacles": []}
+    known = {**ANSWERS["nvidia_driver_info"], "in_use": [{"sentence": "train.py computes"}]}
     lab.answers("lab01", "nvidia_driver_info", known)
     said = lab.maintain(*RESTART)
     assert lab.log("lab01")[-3:] == [
@@ -159,11 +163,31 @@ def test_registry_and_builder_have_their_turn(servers: Lab) -> None:
     assert became == {"lab02": "done", "lab03": "done"}
 
 
-def test_the_lists_of_packages_are_there_before_anybody_is_waited_for(servers: Lab) -> None:
-    """Who comes to the registry while they are fetched would be cut off."""
-    servers.maintain("--limit", "lab01")
-    assert [call.split()[0] for call in servers.calls("lab01")] == ["apt", "lab_registry_info", "apt", "role"]
-    assert servers.calls("lab01")[0] == FETCHES
+def first(calls: list[str], *names: str) -> list[int]:
+    """Where each is called first."""
+    return [next(at for at, call in enumerate(calls) if call.startswith(name)) for name in names]
+
+
+@pytest.mark.parametrize("name", ["lab01", "lab02", "lab03"])
+def test_the_lists_of_packages_are_there_before_anybody_is_waited_for(servers: Lab, name: str) -> None:
+    """Who comes while they are fetched would be cut off."""
+    servers.maintain("--limit", name)
+    calls = servers.calls(name)
+    assert calls[0 if name != "lab03" else 1] == FETCHES
+    assert calls.index(FETCHES) < first(calls, "shell")[0]
+
+
+def test_a_mirror_that_does_not_answer_is_for_the_roles_to_judge(lab: Lab) -> None:
+    """They may have the new key of a repository to fetch first."""
+    lab.answers("lab01", "apt", {"failed": True, "msg": "the key has expired"})
+    lab.maintain()
+    assert lab.log("lab01") == CARED_FOR
+
+
+def test_a_registry_is_not_done_without_the_lists_of_packages(servers: Lab) -> None:
+    servers.answers("lab01", "apt", {"failed": True, "msg": "the mirror does not answer"})
+    assert report(servers.maintain(ends=2))["lab01"].endswith(": the mirror does not answer")
+    assert servers.log("lab01") == []
 
 
 def test_the_machine_of_a_small_lab_is_all_at_once(servers: Lab) -> None:
@@ -173,15 +197,81 @@ def test_the_machine_of_a_small_lab_is_all_at_once(servers: Lab) -> None:
     assert servers.log("lab01") == REGISTRY_CARED_FOR + CARED_FOR
 
 
+def test_who_pulls_when_a_push_ends_is_seen(servers: Lab) -> None:
+    """A registry that is asked before the builder was quiet until then."""
+    servers.groups = {"registry": ["lab01"]}
+    servers.answers("lab01", "shell", BUILDS, NO_BUILD)
+    servers.answers("lab01", "lab_registry_info", PULLED_FROM)
+    assert report(servers.maintain()) == {"lab01": f"left as it is, {IS_PULLED_FROM}"}
+    calls = servers.calls("lab01")
+    assert [call.split()[0] for call in calls[1:4]] == ["shell", "shell", "lab_registry_info"]
+    assert servers.log("lab01") == []
+
+
+def test_the_registry_is_upgraded_directly_after_it_was_looked_at(servers: Lab) -> None:
+    servers.groups = {"registry": ["lab01"]}
+    assert report(servers.maintain()) == {"lab01": "done"}
+    calls = servers.calls("lab01")
+    upgraded = calls.index(
+        "apt lock_timeout=300 name=['docker-registry', 'apache2-utils'] only_upgrade=True state=latest"
+    )
+    assert calls[upgraded - 1].startswith("lab_registry_info")
+    engine = calls.index("role name=docker upgrade")
+    assert [call.split()[0] for call in calls[engine - 2 : engine]] == ["shell", "lab_registry_info"]
+    assert engine > upgraded
+
+
+def test_who_begins_while_another_is_waited_for_is_seen(servers: Lab) -> None:
+    """The builder is quiet, then the registry is waited for, and meanwhile a build begins."""
+    servers.groups = {"registry": ["lab01"]}
+    servers.answers("lab01", "shell", NO_BUILD, BUILDS)
+    servers.answers("lab01", "lab_registry_info", PULLED_FROM, QUIET)
+    assert report(servers.maintain()) == {"lab01": f"left as it is, {IS_BUILT}"}
+    assert servers.log("lab01") == []
+
+
+def test_a_machine_that_pulls_is_left_as_it_is_whatever_it_is(servers: Lab) -> None:
+    servers.answers("lab03", "shell", BUILDS)
+    assert report(servers.maintain("--limit", "lab03")) == {"lab03": f"left as it is, {IS_BUILT}"}
+    assert servers.log("lab03") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "look", "answers"),
+    [
+        ("lab01", "lab_registry_info", [LOST, QUIET]),
+        ("lab02", "shell", [LOST, NO_BUILD]),
+        ("lab03", "jupyter_info", [LOST, IDLE]),
+        # The look before the restart.
+        ("lab03", "jupyter_info", [IDLE, IDLE, LOST, IDLE]),
+        # And the last one: what was closed is opened.
+        ("lab03", "shell", [NO_BUILD, NO_BUILD, NO_BUILD, LOST, NO_BUILD]),
+    ],
+)
+def test_a_look_that_is_lost_is_no_quiet_machine(
+    servers: Lab, name: str, look: str, answers: list[dict[str, Any] | None]
+) -> None:
+    (servers[name] / "reboot-required").touch()
+    servers.answers(name, look, *answers)
+    said = report(servers.maintain(*RESTART, "--limit", name, ends=2))[name]
+    assert said.startswith("failed, ")
+    assert f"{name} could not be asked who needs it: " in said
+    assert "connection reset by peer" in said
+    assert (servers[name] / "reboot-required").exists()
+    done = servers.log(name)
+    assert done[: len(CARED_FOR)] == (CARED_FOR if answers[0] is not LOST else [])
+    assert ("jupyter-keras.service state=stopped" in done) == (done[-1:] == [NOTEBOOK_OPENS]) == (len(answers) == 5)
+
+
 @pytest.mark.parametrize(
     ("looks_before", "done"),
     [
-        # While its notebooks were waited for: nothing of the engine.
-        (1, []),
+        # While its notebooks were waited for: nothing of the engine. Two looks are the registry's, and one waits.
+        (3, []),
         # While it was upgraded: the notebooks are not even closed.
-        (2, CARED_FOR),
+        (4, CARED_FOR),
         # While a driver was built.
-        (3, [*CARED_FOR, "jupyter-keras.service state=stopped", "nvidia_driver upgrade", NOTEBOOK_OPENS]),
+        (5, [*CARED_FOR, "jupyter-keras.service state=stopped", "nvidia_driver upgrade", NOTEBOOK_OPENS]),
     ],
 )
 def test_what_begins_there_after_its_turn_as_a_server_is_not_cut_off(
@@ -189,11 +279,47 @@ def test_what_begins_there_after_its_turn_as_a_server_is_not_cut_off(
 ) -> None:
     servers.groups = {"registry": ["lab01"], "workstations": ["lab01"]}
     (servers["lab01"] / "reboot-required").touch()
+    servers.hosts["lab01"]["lab_registry_notes"] = ["Its disk is full."]
     servers.answers("lab01", "shell", *[NO_BUILD] * looks_before, BUILDS)
     said = report(servers.maintain(*RESTART))["lab01"]
     assert servers.log("lab01") == REGISTRY_CARED_FOR + done
-    assert said.startswith("done, It asks for a restart, and has not been: " if done else "left as it is, ")
-    assert said.rstrip(".").endswith(IS_BUILT)
+    if done:
+        assert said == f"done, Its disk is full. It asks for a restart, and has not been: {IS_BUILT}."
+    else:
+        assert said == f"registry done, the rest left as it is, {IS_BUILT}. Its disk is full."
+
+
+def test_a_new_driver_waits_for_who_pulls_meanwhile(servers: Lab) -> None:
+    """For the restart, without which nothing new could use the GPUs; and the role does not do it without asking."""
+    servers.groups = {"registry": ["lab01"], "workstations": ["lab01"]}
+    servers.hosts["lab01"].update(nvidia_driver_install=True, nvidia_driver_reboot=True)
+    wants = {**ANSWERS["nvidia_driver_info"], "reboot_required": True}
+    servers.answers("lab01", "nvidia_driver_info", wants)
+    servers.answers("lab01", "lab_registry_info", *[QUIET] * 5, PULLED_FROM, QUIET)
+    said = servers.maintain(*RESTART, "-e", "maintenance_drain_minutes=0.05")
+    assert report(said) == {"lab01": "done"}
+    looks = [at for call, at in servers.timed("lab01") if call.startswith("lab_registry_info")]
+    assert looks[6] - looks[5] > 1
+    assert servers.log("lab01")[len(REGISTRY_CARED_FOR) :] == [
+        *CARED_FOR,
+        "jupyter-keras.service state=stopped",
+        "nvidia_driver upgrade",
+        "",
+        "nvidia_driver as it is",
+        NOTEBOOK_OPENS,
+    ]
+
+
+def test_why_a_new_driver_is_not_in_use_is_said(servers: Lab) -> None:
+    """The GPUs are broken until the restart, and that is what else would be all."""
+    servers.groups = {"registry": ["lab01"], "workstations": ["lab01"]}
+    (servers["lab01"] / "reboot-required").touch()
+    servers.answers(
+        "lab01", "gpu_visibility_info", GPUS, {"status": "broken", "summary": "Driver/library version mismatch"}
+    )
+    servers.answers("lab01", "lab_registry_info", *[QUIET] * 5, PULLED_FROM)
+    said = report(servers.maintain(*RESTART, ends=2))["lab01"]
+    assert said.endswith(f"GPUs: Driver/library version mismatch It has not been restarted: {IS_PULLED_FROM}")
 
 
 @pytest.mark.parametrize("busy", [PULLED_FROM, CLEANED])
@@ -217,6 +343,13 @@ def test_a_builder_that_cannot_be_asked_has_failed(servers: Lab) -> None:
     assert became["lab03"] == "not begun"
 
 
+def commands_between_build_and_push() -> list[str]:
+    """Of the role itself, without the names of images."""
+    role = yaml.safe_load((ROOT / "roles/keras_image/vars/main/image.yml").read_text(encoding="utf-8"))
+    commands = [role["__keras_image_smoke_command"], role["__keras_image_sbom_command"]]
+    return [" ".join(re.findall(r"'([^']+)'", command)) for command in commands]
+
+
 def test_a_builder_is_at_an_image_in_more_ways_than_one(tmp_path: Path) -> None:
     """The command itself, on the processes of another machine."""
     at_it = [
@@ -228,12 +361,21 @@ def test_a_builder_is_at_an_image_in_more_ways_than_one(tmp_path: Path) -> None:
         "docker save keras:cpu",
         "docker load",
         "docker import - gpulab/base:trixie",
+        "docker --debug --host unix:///run/docker.sock image load",
+        "docker buildx --builder default bake",
+        "docker compose -f lab.yml build",
+        "/usr/libexec/docker/cli-plugins/docker-compose compose pull",
+        *commands_between_build_and_push(),
     ]
     not_at_it = [
         "",
         "/usr/sbin/dockerd",
         "/usr/bin/docker-registry serve /etc/docker/registry/push.yml",
         "docker run --pull never keras:cpu",
+        "docker run --rm keras:cpu python3 train.py",
+        "docker exec web npm run build",
+        "docker --config /etc/gpulab/registry/pull run --name build keras:cpu load",
+        "docker compose -f lab.yml exec web make build",
         "sh -c docker%build%.",
         "make build",
     ]
@@ -241,7 +383,7 @@ def test_a_builder_is_at_an_image_in_more_ways_than_one(tmp_path: Path) -> None:
         (tmp_path / str(number)).mkdir()
         arguments = [word.replace("%", " ") + "\0" for word in line.split()]
         (tmp_path / str(number) / "cmdline").write_text("".join(arguments))
-    drain = yaml.safe_load((ROOT / "playbooks/tasks/drain_server.yml").read_text(encoding="utf-8"))[1]["block"]
+    drain = yaml.safe_load((ROOT / "playbooks/tasks/drain.yml").read_text(encoding="utf-8"))[1]["block"]
     task = next(task for task in drain if "ansible.builtin.shell" in task)
     pattern = shlex.quote(task["vars"]["maintenance_image_work"])
     look = task["ansible.builtin.shell"]["cmd"].replace("{{ maintenance_image_work | quote }}", pattern)
