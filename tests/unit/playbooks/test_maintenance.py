@@ -447,3 +447,30 @@ def test_a_run_that_reaches_nobody_is_not_green(asleep: Lab) -> None:
     said = asleep.maintain("--limit", "lab02", ends=2)
     assert report(said)["lab02"].startswith("not reached, ")
     assert "No machine was reached (1 tried)" in said
+
+
+def test_a_machine_that_is_off_has_not_failed_in_check_mode_either(lab: Lab) -> None:
+    (lab["lab01"] / "gone").touch()
+    assert report(lab.maintain("--check", ends=2))["lab01"].startswith("not reached, ")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            "maintenance_hours=12h",
+            "maintenance_hours is 12h for lab01, which is no number. Write for example maintenance_hours: 2.",
+        ),
+        (
+            "maintenance_drain_minutes=1h maintenance_max_failed=one",
+            "maintenance_max_failed is one for lab01, which is no number. ",
+        ),
+        (
+            "maintenance_batch=half",
+            "no number of machines and no percentage. Write for example maintenance_batch: 10%.",
+        ),
+    ],
+)
+def test_what_is_no_number_is_not_taken_for_nothing(lab: Lab, given: str, said: str) -> None:
+    assert said in " ".join(lab.maintain("-e", given, ends=2).split())
+    assert lab.calls("lab01") == []
