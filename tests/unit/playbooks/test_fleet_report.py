@@ -39,6 +39,9 @@ def test_a_check_that_cannot_begin_does_not_end_the_report(tmp_path: Path) -> No
     hosts = {host["name"]: host for host in report["hosts"]}
     assert hosts["away"]["severity"] == "unreachable"
     assert hosts["here"]["drift"]["status"] == "unknown"
+    # A second controller does not have what the first has made.
+    missed = f"this controller does not have {tmp_path}/.gpulab/registry/ca.pem"
+    assert any(missed in reason["text"] for reason in hosts["here"]["reasons"]), hosts["here"]["reasons"]
     assert "drift not known" in (tmp_path / ".gpulab/report/fleet.html").read_text()
     # It says how old what was seen is, and not when it was written.
     assert int(before) <= report["made_at_seconds"] < time.time() - 1
@@ -50,3 +53,33 @@ def test_a_directory_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     public.chmod(0o755)
     play(tmp_path, fleet_report_directory="~/public_html", fleet_report_drift=False)
     assert stat.S_IMODE(public.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"fleet_report_timeout": "soon"}, 'fleet_report_timeout is "soon", and must be a number of whole seconds'),
+        ({"fleet_report_timeout": 0}, "fleet_report_timeout is 0, and must be a number of whole seconds from 1"),
+        ({"fleet_report_refresh": "often"}, 'fleet_report_refresh is "often", and must be a number of whole seconds'),
+        ({"fleet_report_low_disk_gib": "ten"}, 'fleet_report_low_disk_gib is "ten", and must be a number of GiB'),
+        (
+            {"fleet_report_prometheus": "/nodir/x.prom"},
+            "/nodir/x.prom cannot be written: /nodir is not there on this controller (fleet_report_prometheus).",
+        ),
+        (
+            {"fleet_report_directory": "/dev/null/report"},
+            "/dev/null/report/fleet.html cannot be written: /dev/null/report is not there on this controller "
+            "(fleet_report_directory).",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_looked_at(
+    variables: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(yaml.safe_dump({"workstations": {"hosts": {"away": {"ansible_host": "192.0.2.1"}}}}))
+    given = ("-e", json.dumps({"fleet_report_low_disk_gib": 10.5, "fleet_report_refresh": "300", **variables}))
+    said = ansible_playbook("-i", inventory, "playbooks/fleet_report.yml", *given, ends=2, environment={}).stdout
+    assert sentence in said.partition("\nSUMMARY ")[2]
+    assert "Look at the Linux machines" not in said
+    assert not list(tmp_path.rglob("fleet.*"))

@@ -1,12 +1,14 @@
 # Copyright (c) 2026, the gpulab.workstation authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which notebooks upload and download take, of those that a machine says it has."""
+"""Which notebooks the verbs take, of those that a machine says it has."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
 import yaml
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.preflight import NAME
 from ansible_collections.gpulab.workstation.tests.unit.ansible_playbook import ansible_playbook
@@ -51,3 +53,53 @@ def test_of_several_one_is_named(tmp_path: Path) -> None:
     assert "lab07 has ada, bob. Say which one with -e notebook=NAME" in said
     assert "lab09 has no notebook: run site.yml first" in said
     assert "lab07 chose ada" in choose(tmp_path, machines, "-e", "notebook=ada")
+
+
+def play(tmp_path: Path, name: str, machines: dict[str, list[str]], *arguments: str, ends: int) -> str:
+    """The real playbook, but for what needs the machine, and with a word in place of the role."""
+    (work,) = [one for one in yaml.safe_load((ROOT / f"playbooks/{name}.yml").read_text()) if "tasks" in one]
+    tasks = []
+    for task in work["tasks"]:
+        if task.get("ansible.builtin.import_tasks") == "tasks/some_notebook.yml":
+            tasks += yaml.safe_load((ROOT / "playbooks/tasks/some_notebook.yml").read_text())[1:]
+        elif "ansible.builtin.import_role" in task:
+            tasks.append({"name": "Act", "ansible.builtin.debug": {"msg": "{{ inventory_hostname }} would act"}})
+        elif "ansible.builtin.import_tasks" not in task:
+            tasks.append(task)
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(yaml.safe_dump([{**work, "become": False, "tasks": tasks}]))
+    hosts = {
+        machine: {"notebooks_seen": {"instances": [{"name": name} for name in names]}}
+        for machine, names in machines.items()
+    }
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(yaml.safe_dump({"workstations": {"hosts": hosts}}))
+    return ansible_playbook("-i", inventory, playbook, *arguments, ends=ends, environment={"NO_COLOR": "1"}).stdout
+
+
+@pytest.mark.parametrize("name", ["rollback", "users"])
+def test_a_machine_without_notebooks_says_so(name: str, tmp_path: Path) -> None:
+    said = play(tmp_path, name, {"lab07": ["ada"], "lab09": []}, ends=0)
+    assert "lab09: no notebook. Run site.yml first." in said
+    assert "lab09 would act" not in said
+    assert "lab07: no notebook" not in said
+    assert "lab07 would act" in said
+
+
+def test_rollback_names_the_notebooks_that_there_are(tmp_path: Path) -> None:
+    names = '{"jupyter_rollback_names": ["keras", "ada"]}'
+    said = play(tmp_path, "rollback", {"lab07": ["ada", "grace"], "lab08": ["ada", "keras"]}, "-e", names, ends=2)
+    assert "lab07 has ada, grace. There is no keras among them (jupyter_rollback_names)." in said
+    assert "lab07 would act" not in said
+    assert "lab08 would act" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"), [("upload", "upload_from"), ("download", "download_to"), ("pip_install", "requirements")]
+)
+def test_a_list_is_no_path(name: str, variable: str, tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(yaml.safe_dump({"workstations": {"hosts": {"lab07": {"ansible_connection": "local"}}}}))
+    given = ("-e", json.dumps({variable: ["docs"]}))
+    said = ansible_playbook("-i", inventory, f"playbooks/{name}.yml", *given, ends=2, environment={}).stdout
+    assert f'{variable} is ["docs"], and must be' in said.partition("\nSUMMARY ")[2]

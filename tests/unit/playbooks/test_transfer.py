@@ -31,18 +31,25 @@ pytestmark = [
 
 @pytest.fixture
 def workdir() -> Iterator[Path]:
-    """Of the notebook; below a directory that USER gets through, which tmp_path is not."""
-    path = Path("/var/tmp", f"gpulab-test-{os.getpid()}")
+    """Of the notebook; below a directory that USER gets through, which tmp_path is not. Beside it, `programs`."""
+    top = Path("/var/tmp", f"gpulab-test-{os.getpid()}")
+    programs, path = top / "programs", top / "workdir"
+    programs.mkdir(parents=True)
     path.mkdir(mode=0o700)
     account = pwd.getpwnam(USER)
     os.chown(path, account.pw_uid, account.pw_gid)
+    # Without sudo: a machine that root connects to may have none.
+    found = {file.name: file for folder in ("/usr/sbin", "/usr/bin") for file in Path(folder).iterdir()}
+    for name in found.keys() - {"sudo"}:
+        (programs / name).symlink_to(found[name])
     yield path
-    shutil.rmtree(path)
+    shutil.rmtree(top)
 
 
 def run(tmp_path: Path, workdir: Path, name: str, *arguments: str) -> str:
-    """The real playbook, but for the two tasks that want SSH, sudo and a notebook that runs."""
+    """The real playbook, but for the two tasks that want SSH and a notebook that runs."""
     plays = yaml.safe_load((ROOT / f"playbooks/{name}.yml").read_text(encoding="utf-8"))
+    plays = [play for play in plays if "tasks" in play]
     for play in plays:
         play["tasks"] = [
             task
@@ -57,16 +64,15 @@ def run(tmp_path: Path, workdir: Path, name: str, *arguments: str) -> str:
     playbook.write_text(yaml.safe_dump(plays, allow_unicode=True))
     host = {
         "ansible_connection": "local",
-        # Here root needs no sudo. USER has no shell of their own, and cannot get at the tests' Python.
-        "ansible_become_method": "su",
-        "ansible_become_flags": "-s /bin/sh",
+        # USER cannot get at the tests' Python.
         "ansible_python_interpreter": "/usr/bin/python3",
         "ansible_remote_tmp": str(workdir / ".ansible"),
         "chosen_notebooks": [{"name": "ada", "user": USER, "workdir": str(workdir)}],
     }
     inventory = tmp_path / "inventory.yml"
     inventory.write_text(yaml.safe_dump({"workstations": {"hosts": {"lab07": host}}}))
-    said = ansible_playbook("-i", inventory, playbook, *arguments, environment={"NO_COLOR": "1"}).stdout
+    environment = {"NO_COLOR": "1", "PATH": str(workdir.with_name("programs"))}
+    said = ansible_playbook("-i", inventory, playbook, *arguments, environment=environment).stdout
     used = re.findall(r"item=(/var/tmp/gpulab-transit-\w+)\)", said)
     assert used
     assert not any(Path(path).exists() for path in used)

@@ -114,7 +114,7 @@ def test_file_of_the_controller_changes_the_tag(role: Role, tmp_path: Path, vari
 def test_a_file_that_is_not_there_is_named_with_its_variable(role: Role, tmp_path: Path) -> None:
     there, gone = tmp_path / "there.pem", tmp_path / "gone.pem"
     there.write_text("")
-    given = {"keras_image_ca_certificates": [str(there)], "ansible_search_path": ["/lab"]}
+    given: dict[str, Any] = {"keras_image_ca_certificates": [str(there)], "ansible_search_path": ["/lab"]}
     assert not role.evaluate("__keras_image_missing_files", **given).strip()
     given |= {"keras_image_requirements_file": "nope.txt", "keras_image_ca_certificates": [str(there), str(gone)]}
     said = role.evaluate("__keras_image_missing_files", **given).split()
