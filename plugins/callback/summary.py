@@ -41,7 +41,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._fleet_report.build import text as plain
 
 # What only says no.
-_REFUSALS = {"assert", "fail", "validate_argument_spec"}
+_REFUSALS = {"assert", "fail", "require_lists", "validate_argument_spec"}
 # lab07.example.org, row2-lab07: what counts is the last number before the domain.
 _NUMBERED = re.compile(r"([^.]*?)(\d+)([^.\d]*(?:\..*)?)", re.DOTALL)
 
@@ -156,12 +156,14 @@ class CallbackModule(CallbackBase):
 
     def _note(self, what: tuple[str, str], result: t.Any) -> None:
         host, task = result.host.get_name(), result.task
+        # What is said after something failed, in its rescue, is about that.
+        before = self.last.get(host)
         self.names[host] = {host, str(result.host.vars.get("ansible_host") or host)}
         self.last[host] = Failure(
             what,
             task.get_name(),
             reason(result.result),
-            task.action.rpartition(".")[2] in _REFUSALS,
+            task.action.rpartition(".")[2] in _REFUSALS and (before is None or before.is_refusal),
             task.run_once is True or task.any_errors_fatal is True,
         )
 

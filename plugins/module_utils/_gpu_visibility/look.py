@@ -82,7 +82,7 @@ def _inside(system: System, seen: Seen, options: Options) -> None:
     if options.image and "container" in options.layers:
         inside.temporary(system, seen, options.image, options.method)
     for name in running if "container" in options.layers else ():
-        inside.running(system, seen, name)
+        inside.running(system, seen, name, may_end=name != options.running_container)
     seen.durations["container"] = time.monotonic() - begin
     # A container that could not be made for nvidia-smi cannot be made for a framework either, and says so only once.
     asked = options.image and "container" in options.layers

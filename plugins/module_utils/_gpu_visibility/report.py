@@ -363,10 +363,9 @@ def _docker(seen: Seen) -> dict[str, t.Any] | None:
 
 
 def _container(seen: Seen) -> dict[str, t.Any] | None:
-    looks = _looks(seen)
-    if not looks:
+    if not seen.looks:
         return None
-    look = next((look for look in looks if look.inside is None or look.inside.smi_rc != 0), looks[-1])
+    look = next((look for look in seen.looks if look.inside is None or look.inside.smi_rc != 0), seen.looks[-1])
     return {
         "image": look.image,
         "name": look.container,

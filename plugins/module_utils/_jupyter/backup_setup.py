@@ -74,8 +74,8 @@ def keep_problems(instance: dict[str, t.Any]) -> t.Iterator[str]:
     """What cannot be read as a number of snapshots."""
     for period, count in instance["backup_keep"].items():
         try:
-            int(str(count))
-        except ValueError:
+            int(count)
+        except (TypeError, ValueError):
             yield (
                 f"Instance {instance['name']}: `{period}` of its `backup_keep` is {count}, and should be how many "
                 f"snapshots stay, a number."

@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import select
+import signal
 import stat
 import typing as t
 from pathlib import Path
@@ -136,14 +138,32 @@ def check_executable(path: str) -> None:
         )
 
 
-def open_to_others(path: str) -> bool:
-    """Whether everybody on this machine may pass through it, and so read a file there whose name they guess."""
+def mode_if_open(path: str) -> str:
+    """The mode of a directory, such as 0755, where everybody on this machine may pass through it, and so read a file
+    there whose name they guess. Else empty.
+    """
     real = Path(os.path.realpath(path))
-    try:
-        return all(os.stat(part).st_mode & stat.S_IXOTH for part in (real, *real.parents))
-    except OSError:
-        # Not there, or closed to root itself, as NFS with root_squash has it.
-        return False
+    modes = [os.stat(part).st_mode for part in (real, *real.parents)]
+    return f"{modes[0] & 0o7777:04o}" if all(mode & stat.S_IXOTH for mode in modes) else ""
+
+
+def in_time(look: t.Callable[[], str], seconds: float) -> str:
+    """What it returns. Empty where it fails, or does not end in time, as on a file server that is down."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reader)
+            os.write(writer, look().encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as result:
+        if not select.select([result], [], [], seconds)[0]:
+            os.kill(child, signal.SIGKILL)
+        said = result.read().decode()
+    os.waitpid(child, 0)
+    return said
 
 
 def check_reachable(path: str) -> None:

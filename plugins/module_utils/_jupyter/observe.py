@@ -7,16 +7,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import typing as t
 
 from .backup_status import backup_status
-from .directories import open_to_others
+from .directories import in_time, mode_if_open
 from .errors import OperatorError
 from .probe import probe_kernel
 from .settings import configured, load_settings
 from .status import blank, status
+
+# Seconds for a look at a directory, which may lie on a file server.
+LOOK = 2
 
 
 def observe(names: list[str] | None, probe: str, devices: str, timeout: float) -> list[dict[str, t.Any]]:
@@ -42,12 +44,10 @@ def exposed(name: str, user: str, workdir: str) -> str:
 
     The role makes work directories for their user only. One that was there keeps its mode.
     """
-    if not workdir or not others(user) or not open_to_others(workdir):
-        return ""
-    mode = os.stat(workdir).st_mode & 0o7777
-    return (
+    mode = in_time(lambda: mode_if_open(workdir), LOOK) if workdir and others(user) else ""
+    return mode and (
         f"Other users of this machine can read the files of instance {name}, because its work directory {workdir} has "
-        f"mode {mode:04o}; `chmod o-rwx {shlex.quote(workdir)}` keeps them out."
+        f"mode {mode}; `chmod o-rwx {shlex.quote(workdir)}` keeps them out."
     )
 
 

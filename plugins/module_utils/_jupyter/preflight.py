@@ -178,7 +178,8 @@ def share_problems(instance: Settings) -> list[str]:
     # One in gigabytes may be more than a machine has: a lab says it for all of its machines.
     if instance.memory.endswith("%") and sizes.get("memory", 0) > total_memory():
         problems.append(f"its `memory` {instance.memory} is more than the machine has; write 100% at most")
-    elif sizes.get("memory", LEAST_MEMORY) < LEAST_MEMORY:
+    # 0 is no limit.
+    elif sizes.get("memory", LEAST_MEMORY) < LEAST_MEMORY and instance.memory != "0":
         problems.append(
             f"its `memory` {instance.memory} is less than {LEAST_MEMORY // 2**20}m, in which no notebook works; write "
             f"16g or 75%"

@@ -10,6 +10,7 @@ Nothing is ever pulled, and what is made is removed.
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from ..._jupyter.layout import LABEL_INSTANCE
@@ -18,6 +19,8 @@ from ..seen import InContainer, InFramework, Seen
 from ..system import System, evidence
 
 _IMAGE_ENV = "{{json .Config.Env}}"
+# What docker exec says of a container that ended, or was paused.
+_ENDED = re.compile(r"[Cc]ontainer \S+ is (not running|paused|restarting)|No such container")
 _FRAMEWORK_ENV = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
@@ -70,7 +73,8 @@ def temporary(system: System, seen: Seen, image: str, wanted: str) -> None:
 
 def notebooks(system: System, seen: Seen) -> list[str]:
     """The names of the notebooks' containers that run and were given GPUs, sorted."""
-    listed = system.run("docker", "ps", "--filter", f"label={LABEL_INSTANCE}", "--format", "{{.Names}}")
+    those = ["--filter", f"label={LABEL_INSTANCE}", "--filter", "status=running"]
+    listed = system.run("docker", "ps", *those, "--format", "{{.Names}}")
     if listed.rc != 0:
         seen.not_looked["container"] = "docker does not say which notebooks run"
         seen.evidence.setdefault("container", []).append(listed.evidence())
@@ -80,9 +84,11 @@ def notebooks(system: System, seen: Seen) -> list[str]:
     return docker.with_gpus(system.run("docker", "inspect", "--format", docker.GIVEN, *names).stdout) if names else []
 
 
-def running(system: System, seen: Seen, name: str) -> None:
-    """What a container that runs sees."""
+def running(system: System, seen: Seen, name: str, may_end: bool = False) -> None:
+    """What a container that runs sees. One that may end meanwhile is no trouble then."""
     run = system.run("docker", "exec", name, "/bin/sh", "-c", container.SCRIPT, str(_seconds(system)))
+    if may_end and run.rc and _ENDED.search(run.stderr):
+        return
     run = run._replace(ref=f"docker exec {name} nvidia-smi -L")
     _note(seen, InContainer(name, None, None, run, _inside(run.stdout), None))
 

@@ -118,7 +118,7 @@ def test_a_refusal_is_nothing_that_could_go_on(summary: CallbackModule, said: li
     ]
 
 
-@pytest.mark.parametrize("action", ["assert", "fail", "validate_argument_spec"])
+@pytest.mark.parametrize("action", ["assert", "fail", "require_lists", "validate_argument_spec"])
 def test_what_was_asked_for_has_to_change_first(summary: CallbackModule, said: list[str], action: str) -> None:
     """Of one host: the others got theirs, and changes; or a report found something there."""
     summary.v2_runner_on_failed(outcome("lab02", "Validate", action, msg="Validation of arguments failed"))

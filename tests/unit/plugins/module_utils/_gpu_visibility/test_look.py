@@ -246,7 +246,11 @@ def notebooks(**seen_in: Reply) -> list[Reply]:
     listed = "\n".join(names) + "\n"
     inspected = "".join(notebook(name, "0") for name in seen_in) + notebook("linus")
     looks = [dataclasses.replace(reply, pattern=f"exec jupyter-{name} /bin/sh *") for name, reply in seen_in.items()]
-    return [Reply("ps --filter label=gpulab.workstation.jupyter *", listed), Reply("inspect *", inspected), *looks]
+    return [
+        Reply("ps --filter label=gpulab.workstation.jupyter --filter status=running *", listed),
+        Reply("inspect *", inspected),
+        *looks,
+    ]
 
 
 def test_notebooks_that_share_the_gpus(build: Build, look_at: Look) -> None:
@@ -284,6 +288,22 @@ def test_no_notebook_is_no_trouble(build: Build, look_at: Look) -> None:
     result = look_at(root, notebooks=True)
     (layer,) = [layer for layer in result["layers"] if layer["name"] == "container"]
     assert (layer["status"], layer["reason"]) == ("unknown", "docker does not say which notebooks run")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Error response from daemon: Container abc is paused, unpause the container before exec\n",
+        "Error response from daemon: container abc is not running\n",
+        "Error response from daemon: No such container: jupyter-ada\n",
+    ],
+)
+def test_a_notebook_that_ends_meanwhile_is_no_trouble(build: Build, look_at: Look, said: str) -> None:
+    root = build(Machine(gpus=t4(1)))
+    files.docker(root, docker_replies(more=notebooks(ada=Reply("", stderr=said, rc=1))))
+    result = look_at(root, notebooks=True)
+    assert (result["status"], statuses(result)["container"]) == ("ok", "skipped")
+    assert look_at(root, running_container="jupyter-ada")["status"] != "ok", "that one was to be there"
 
 
 def test_framework_in_a_notebook(build: Build, look_at: Look) -> None:

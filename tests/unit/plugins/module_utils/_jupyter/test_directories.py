@@ -14,6 +14,7 @@ import errno
 import os
 import subprocess
 import tempfile
+import time
 import typing as t
 from pathlib import Path
 
@@ -25,8 +26,9 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.direct
     check_reachable,
     check_room,
     check_usable,
+    in_time,
+    mode_if_open,
     mount_of,
-    open_to_others,
     parse_mountinfo,
 )
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.errors import OperatorError
@@ -314,8 +316,18 @@ def test_who_may_pass_through(public: Path, above: int, mode: int, is_open: bool
     (public / "link").symlink_to("ada/notebooks")
     (public / "ada/notebooks").chmod(mode)
     (public / "ada").chmod(above)
-    assert open_to_others(str(public / "link")) is is_open
-    assert not open_to_others(str(public / "nowhere"))
+    assert mode_if_open(str(public / "link")) == (f"{mode:04o}" if is_open else "")
+
+
+def late() -> str:
+    time.sleep(60)
+    return "0755"
+
+
+def test_a_look_that_fails_or_hangs_is_none() -> None:
+    assert in_time(lambda: "0755", 60) == "0755"
+    assert in_time(lambda: mode_if_open("/nowhere"), 60) == ""
+    assert in_time(late, 0.1) == ""
 
 
 def test_files_are_exposed_to_other_users_only(public: Path, make_settings: MakeSettings) -> None:
