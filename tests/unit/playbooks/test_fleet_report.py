@@ -19,16 +19,25 @@ from ansible_collections.gpulab.workstation.tests.unit.ansible_playbook import a
 pytestmark = pytest.mark.slow
 
 
-def play(tmp_path: Path, **variables: Any) -> dict[str, Any]:
-    """The report of a host that only serves the registry, and of one that nobody reaches."""
+def play(tmp_path: Path, more: dict[str, Any] | None = None, ends: int = 0, **variables: Any) -> dict[str, Any]:
+    """The report of a host that only serves the registry, of one that nobody reaches, and of more workstations."""
     local = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
     away = {"ansible_connection": "ssh", "ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeout=1"}
+    groups = {"registry": {"here": local}, "builder": {"away": away}, "workstations": more or {}}
     inventory = tmp_path / "inventory.yml"
-    inventory.write_text(yaml.safe_dump({"registry": {"hosts": {"here": local}}, "builder": {"hosts": {"away": away}}}))
+    inventory.write_text(yaml.safe_dump({group: {"hosts": hosts} for group, hosts in groups.items()}))
     extra = json.dumps({"lab_registry_host": "127.0.0.1", "lab_registry_port": 1, **variables})
-    ansible_playbook("-i", inventory, "playbooks/fleet_report.yml", "-e", extra, environment={"HOME": str(tmp_path)})
+    book, home = "playbooks/fleet_report.yml", {"HOME": str(tmp_path)}
+    ansible_playbook("-i", inventory, book, "-e", extra, ends=ends, environment=home)
     [written] = tmp_path.rglob("fleet.json")
     return json.loads(written.read_text())
+
+
+def test_a_machine_of_which_nothing_can_be_asked_does_not_end_the_report(tmp_path: Path) -> None:
+    """The first of them, with whose variables all is done that is done once."""
+    broken = {"broken": {"ansible_host": "{{ nowhere }}"}}
+    report = play(tmp_path, more=broken, ends=2, fleet_report_drift=False)
+    assert {host["name"] for host in report["hosts"]} == {"broken", "away", "here"}
 
 
 def test_a_check_that_cannot_begin_does_not_end_the_report(tmp_path: Path) -> None:
@@ -48,9 +57,11 @@ def test_a_check_that_cannot_begin_does_not_end_the_report(tmp_path: Path) -> No
 
 
 def test_a_directory_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
-    public = tmp_path / "public_html"
+    """It may be a link, as on many a web server."""
+    public = tmp_path / "srv"
     public.mkdir()
     public.chmod(0o755)
+    (tmp_path / "public_html").symlink_to(public)
     play(tmp_path, fleet_report_directory="~/public_html", fleet_report_drift=False)
     assert stat.S_IMODE(public.stat().st_mode) == 0o755
 

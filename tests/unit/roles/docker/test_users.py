@@ -39,7 +39,6 @@ def test_users_that_the_machine_does_not_have_are_refused(tmp_path: Path) -> Non
         "-i",
         tmp_path / "lab.yml",
         tmp_path / "play.yml",
-        "--check",
         ends=2,
         environment={"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
     )

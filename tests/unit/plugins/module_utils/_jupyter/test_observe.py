@@ -335,7 +335,9 @@ def test_instance_problems(change: dict[str, t.Any], expected: str, make_setting
     assert expected in problem
 
 
-@pytest.mark.parametrize("change", [{"memory": "0"}, {"memory": "256m"}, {"memory": "100%"}, {"memory": "9000g"}, {"cpus": 0.5}])
+@pytest.mark.parametrize(
+    "change", [{"memory": "0"}, {"memory": "256m"}, {"memory": "100%"}, {"memory": "9000g"}, {"cpus": 0.5}]
+)
 def test_a_share_that_a_machine_can_give(change: dict[str, t.Any], make_settings: MakeSettings) -> None:
     assert not instance_problems(make_settings(port=0, user="no-such-user", **change), free_ports=())
 
