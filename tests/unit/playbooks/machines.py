@@ -44,6 +44,19 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }
 LOOKS = ("gpu_visibility_info", "jupyter_info", "lab_registry_info", "nvidia_driver_info", "shell")
 FETCHES = "apt lock_timeout=300 update_cache=True"
+# Of the role nvidia_driver, with what a test says of the machine: driver_is_new, driver_waits.
+DRIVER_SEES = {
+    "__nvidia_driver_seen": {
+        "reboot_required": True,
+        "reboot_obstacles": [],
+        "reboot_reasons": ["550 is loaded"],
+        "in_use": [],
+    }
+}
+DRIVER_SAYS = {
+    "nvidia_driver_pending": "{{ driver_is_new | default(false) | ternary([__nvidia_driver_reboot_sentence], [])"
+    " + (nvidia_driver_upgrade | bool) | ternary(driver_waits | default([]), []) }}"
+}
 # What would look at the machine that the tests run on, or act on it.
 ELSEWHERE = {
     "ansible.builtin.apt:": "gpulab.workstation.apt:",
@@ -176,9 +189,16 @@ class Lab:
             tasks = collection / "roles" / role / "tasks"
             tasks.mkdir(parents=True)
             told = f"{role} {{{{ {role}_upgrade | default(false) | ternary('upgrade', 'as it is') }}}}"
+            call: dict[str, Any] = {"gpulab.workstation.role": {"name": told}, "register": f"__{role}_apt"}
+            tasks.joinpath("main.yml").write_text(json.dumps([call]))
             if role == "nvidia_driver":
-                told += "{{ ' and reboot' if nvidia_driver_reboot | default(false) else '' }}"
-            tasks.joinpath("main.yml").write_text(json.dumps([{"gpulab.workstation.role": {"name": told}}]))
+                # Its own variables, over which the playbook's must win.
+                for own in "defaults", "vars":
+                    shutil.copytree(ROOT / "roles" / role / own, tasks.parent / own)
+                told += "{{ ' and reboot' if __nvidia_driver_may_reboot else '' }}"
+                call["gpulab.workstation.role"]["name"] = told
+                driver = [{"ansible.builtin.set_fact": DRIVER_SEES}, call, {"ansible.builtin.set_fact": DRIVER_SAYS}]
+                tasks.joinpath("main.yml").write_text(json.dumps(driver))
         playbooks = collection / "playbooks"
         shutil.copytree(ROOT / "playbooks", playbooks)
         for file in playbooks.glob("tasks/*.yml"):

@@ -310,6 +310,22 @@ def test_a_new_driver_waits_for_who_pulls_meanwhile(servers: Lab) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "way"),
+    [
+        ((), "-e maintenance_reboot=true does it."),
+        (RESTART, "This playbook does it, when nobody needs the machine."),
+    ],
+)
+def test_the_role_restarts_nothing_whoever_asks_for_it(lab: Lab, arguments: tuple[str, ...], way: str) -> None:
+    """It would ask the GPUs only; -e wins over whatever the playbook says in its name."""
+    lab.hosts["lab01"].update(driver_is_new=True)
+    lab.answers("lab01", "jupyter_info", IDLE, IDLE, AT_WORK)
+    said = report(lab.maintain(*arguments, "-e", "nvidia_driver_reboot=true"))["lab01"]
+    assert lab.log("lab01") == CARED_FOR
+    assert f"lab01 needs a reboot, because 550 is loaded. {way} " in said
+
+
 def test_why_a_new_driver_is_not_in_use_is_said(servers: Lab) -> None:
     """The GPUs are broken until the restart, and that is what else would be all."""
     servers.groups = {"registry": ["lab01"], "workstations": ["lab01"]}
