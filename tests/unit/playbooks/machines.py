@@ -31,6 +31,7 @@ QUIET = {
 }
 ANSWERS: dict[str, dict[str, Any]] = {
     "apt": {"changed": True},
+    "command": {"rc": 0, "stdout": "", "stderr": ""},
     "gpu_visibility_info": GPUS,
     "jupyter_info": {"instances": [NOTEBOOK]},
     "lab_registry_info": QUIET,
@@ -42,7 +43,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "shell": {"rc": 1, "stdout": "", "stderr": ""},
     "systemd_service": {"changed": True},
 }
-LOOKS = ("gpu_visibility_info", "jupyter_info", "lab_registry_info", "nvidia_driver_info", "shell")
+LOOKS = ("gpu_visibility_info", "jupyter_info", "lab_registry_info", "nvidia_driver_info", "shell", "command")
 FETCHES = "apt lock_timeout=300 update_cache=True"
 # Of the role nvidia_driver, with what a test says of the machine: driver_is_new, driver_waits.
 DRIVER_SEES = {
@@ -60,6 +61,7 @@ DRIVER_SAYS = {
 # What would look at the machine that the tests run on, or act on it.
 ELSEWHERE = {
     "ansible.builtin.apt:": "gpulab.workstation.apt:",
+    "ansible.builtin.command:": "gpulab.workstation.command:",
     "ansible.builtin.reboot:\n": "gpulab.workstation.reboot:\n",
     "ansible.builtin.shell:": "gpulab.workstation.shell:",
     "ansible.builtin.systemd_service:": "gpulab.workstation.systemd_service:",

@@ -263,6 +263,64 @@ def test_a_look_that_is_lost_is_no_quiet_machine(
     assert ("jupyter-keras.service state=stopped" in done) == (done[-1:] == [NOTEBOOK_OPENS]) == (len(answers) == 5)
 
 
+STOPPED = "jupyter-keras.service state=stopped"
+ACTS = [*CARED_FOR, STOPPED, "nvidia_driver upgrade", "", "nvidia_driver as it is"]
+
+
+@pytest.mark.parametrize(
+    ("module", "answers", "done"),
+    [
+        ("apt", [LOST, {}], []),
+        ("role", [LOST, {}], CARED_FOR[:1]),
+        ("role", [{}, LOST, {}], CARED_FOR[:2]),
+        ("role", [{}, {}, LOST, {}], CARED_FOR),
+        ("systemd_service", [LOST, {}], [*ACTS[:4], NOTEBOOK_OPENS]),
+        ("role", [{}, {}, {}, LOST, {}], [*ACTS[:5], NOTEBOOK_OPENS]),
+        ("command", [LOST, {}], [*ACTS[:5], NOTEBOOK_OPENS]),
+        ("reboot", [LOST], [*ACTS[:6], NOTEBOOK_OPENS]),
+        ("role", [{}, {}, {}, {}, LOST, {}], [*ACTS, NOTEBOOK_OPENS]),
+        ("systemd_service", [{}, LOST], [*ACTS, NOTEBOOK_OPENS]),
+    ],
+)
+def test_a_step_whose_answer_is_lost_is_not_done(
+    lab: Lab, module: str, answers: list[dict[str, Any] | None], done: list[str]
+) -> None:
+    """Nor is it known to be: what follows, a restart above all, is not begun."""
+    lab.answers("lab01", module, *answers)
+    said = report(lab.maintain(*RESTART, ends=2))["lab01"]
+    assert said.startswith("failed, ")
+    assert "connection reset by peer" in said
+    assert said.endswith("of which nobody knows how far it came. Run this again.")
+    assert lab.log("lab01") == done
+
+
+def test_an_upgrade_whose_answer_is_lost_is_not_done(lab: Lab) -> None:
+    lab.answers("lab01", "apt", {}, LOST)
+    said = report(lab.maintain(*RESTART, "-e", "maintenance_upgrade_packages=true", ends=2))["lab01"]
+    assert said.startswith("failed, ")
+    assert "(maintenance_upgraded: " in said
+    assert not [call for call in lab.calls("lab01") if call.startswith(("reboot", "systemd_service"))]
+
+
+@pytest.mark.parametrize(
+    ("module", "answers", "done"),
+    [("apt", [{}, LOST], REGISTRY_CARED_FOR[:1]), ("role", [LOST, {}], REGISTRY_CARED_FOR)],
+)
+def test_a_registry_whose_answer_is_lost_is_not_done(
+    servers: Lab, module: str, answers: list[dict[str, Any] | None], done: list[str]
+) -> None:
+    servers.answers("lab01", module, *answers)
+    assert report(servers.maintain("--limit", "lab01", ends=2))["lab01"].startswith("failed, ")
+    assert servers.log("lab01") == done
+
+
+def test_it_is_not_restarted_while_packages_are_upgraded(lab: Lab) -> None:
+    lab.answers("lab01", "command", {"rc": 100, "stdout": "", "stderr": "E: Could not get lock", "failed": True})
+    said = report(lab.maintain(*RESTART))["lab01"]
+    assert said == "done, It asks for a restart, and has not been: its packages: E: Could not get lock."
+    assert (lab["lab01"] / "reboot-required").exists()
+
+
 @pytest.mark.parametrize(
     ("looks_before", "done"),
     [
