@@ -396,6 +396,29 @@ def test_why_a_new_driver_is_not_in_use_is_said(servers: Lab) -> None:
     assert said.endswith(f"GPUs: Driver/library version mismatch It has not been restarted: {IS_PULLED_FROM}")
 
 
+NEWER_DRIVER = {**ANSWERS["nvidia_driver_info"], "plan": {"upgrades": ["nvidia-driver"]}}
+
+
+def test_why_a_new_driver_is_not_installed_is_said(lab: Lab) -> None:
+    """What the role noted, which is all that says it: nothing was restarted, so it is not asked again."""
+    (lab["lab01"] / "reboot-required").unlink()
+    lab.hosts["lab01"].update(nvidia_driver_install=True, driver_waits=["575 is not installed: train.py computes."])
+    lab.answers("lab01", "nvidia_driver_info", NEWER_DRIVER, ANSWERS["nvidia_driver_info"])
+    assert report(lab.maintain(*RESTART)) == {"lab01": "done, 575 is not installed: train.py computes."}
+    assert lab.log("lab01") == [*CARED_FOR, STOPPED, "nvidia_driver upgrade", NOTEBOOK_OPENS]
+
+
+def test_who_keeps_a_new_driver_from_its_restart_is_said(lab: Lab) -> None:
+    """Nothing but the driver wants one."""
+    (lab["lab01"] / "reboot-required").unlink()
+    lab.hosts["lab01"].update(nvidia_driver_install=True)
+    lab.answers("lab01", "nvidia_driver_info", NEWER_DRIVER)
+    lab.answers("lab01", "jupyter_info", IDLE, IDLE, AT_WORK)
+    said = report(lab.maintain(*RESTART))["lab01"]
+    assert said == "done, For its driver it was to be restarted, and has not been: digits.ipynb runs a cell."
+    assert lab.log("lab01") == CARED_FOR
+
+
 @pytest.mark.parametrize("busy", [PULLED_FROM, CLEANED])
 def test_a_registry_that_is_needed_and_a_builder_that_builds_are_left_as_they_are(
     servers: Lab, busy: dict[str, Any]
