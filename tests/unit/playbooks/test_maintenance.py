@@ -72,6 +72,14 @@ def test_restart_is_only_where_it_is_allowed(lab: Lab) -> None:
     assert report(said) == {"lab01": "done, It asks for a restart: -e maintenance_reboot=true does that."}
 
 
+def test_the_machine_that_runs_this_is_not_told_to_have_itself_restarted(lab: Lab) -> None:
+    lab.hosts["lab01"]["ansible_connection"] = "local"
+    said = lab.maintain(*RESTART)
+    assert lab.log("lab01") == CARED_FOR
+    why = "It asks for a restart, which is left to a person: it runs this playbook itself."
+    assert report(said) == {"lab01": f"done, {why}"}
+
+
 def test_who_is_at_work_is_left_alone_at_once_where_nobody_waits(lab: Lab) -> None:
     lab.answers("lab01", "jupyter_info", AT_WORK)
     said = lab.maintain("-e", "maintenance_drain_minutes=0")
