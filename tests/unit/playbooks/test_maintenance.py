@@ -9,6 +9,7 @@ real one anywhere: the role docker's own is in its scenario docker_upstream.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -579,3 +580,33 @@ def test_a_machine_that_is_off_has_not_failed_in_check_mode_either(lab: Lab) -> 
 def test_what_is_no_number_is_not_taken_for_nothing(lab: Lab, given: str, said: str) -> None:
     assert said in " ".join(lab.maintain("-e", given, ends=2).split())
     assert lab.calls("lab01") == []
+
+
+def test_what_is_no_number_of_one_machine_leaves_that_one_out(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, "lab01", "lab02")
+    lab.hosts["lab01"]["maintenance_drain_minutes"] = "1h"
+    became = report(lab.maintain(ends=2))
+    assert became["lab01"].startswith("not begun, maintenance_drain_minutes is 1h for lab01, which is no number.")
+    assert became["lab02"] == "done"
+    assert lab.calls("lab01") == []
+
+
+def noted(said: str, name: str) -> list[float]:
+    """What set_fact said with -v."""
+    return [float(value) for value in re.findall(rf"{name}\W+([\d.]+)", said)]
+
+
+def test_what_is_empty_is_as_if_it_was_not_given(lab: Lab) -> None:
+    (lab["lab01"] / "reboot-required").unlink()
+    names = ("batch", "max_failed", "drain_minutes", "hours", "wake_seconds")
+    said = lab.maintain("-v", "-e", json.dumps({f"maintenance_{name}": None for name in names}))
+    assert report(said) == {"lab01": "done"}
+    began, until = noted(said, "maintenance_began")[0], noted(said, "maintenance_drain_until")[0]
+    assert 3600 <= until - began < 3700
+
+
+def test_batches_may_grow(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, "lab01", "lab02", "lab03")
+    said = lab.maintain("-e", json.dumps({"maintenance_batch": [1, "100%"]}))
+    assert set(report(said).values()) == {"done"}
+    assert said.count("PLAY [Maintain]") == 2
