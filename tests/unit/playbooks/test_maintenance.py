@@ -610,3 +610,15 @@ def test_batches_may_grow(tmp_path: Path) -> None:
     said = lab.maintain("-e", json.dumps({"maintenance_batch": [1, "100%"]}))
     assert set(report(said).values()) == {"done"}
     assert said.count("PLAY [Maintain]") == 2
+
+
+@pytest.mark.parametrize(("batch", "minutes"), [(1, 60), (2, 10)])
+def test_one_machine_does_not_keep_the_notebooks_of_the_others_closed(tmp_path: Path, batch: int, minutes: int) -> None:
+    lab = Lab(tmp_path, "lab01", "lab02")
+    for name in "lab01", "lab02":
+        (lab[name] / "reboot-required").touch()
+    said = lab.maintain(*RESTART, "-v", "-e", f"maintenance_batch={batch}", "--limit", "lab01" if batch == 1 else "all")
+    assert set(report(said).values()) == {"done"}
+    began = noted(said, "maintenance_began")[0]
+    before_the_restart = noted(said, "maintenance_drain_until")[-1]
+    assert 60 * minutes <= before_the_restart - began < 60 * minutes + 100
