@@ -303,6 +303,24 @@ def test_a_step_whose_answer_is_lost_is_not_done(
     assert lab.log("lab01") == done
 
 
+def tasks_of(role: str) -> Iterator[dict[str, Any]]:
+    for path in sorted((ROOT / "roles" / role / "tasks").glob("*.yml")):
+        yield from yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_the_driver_registers_all_that_it_does_to_a_machine() -> None:
+    """After it comes the restart, and a lost answer is seen only there."""
+    here = re.compile(
+        r"ansible[.]builtin[.](set_fact|debug|fail|(include|import)_tasks)|gpulab[.]workstation[.]require_lists"
+    )
+    silent = [
+        task["name"]
+        for task in tasks_of("nvidia_driver")
+        if "register" not in task and not any(here.fullmatch(key) for key in task)
+    ]
+    assert silent == []
+
+
 def test_an_upgrade_whose_answer_is_lost_is_not_done(lab: Lab) -> None:
     lab.answers("lab01", "apt", {}, LOST)
     said = report(lab.maintain(*RESTART, "-e", "maintenance_upgrade_packages=true", ends=2))["lab01"]
