@@ -152,10 +152,10 @@ class Lab:
         """All that was asked of it, and when, in seconds."""
         log = self[name] / "log"
         lines = log.read_text().splitlines() if log.exists() else []
-        return [(call, float(at)) for call, _, at in (line.rpartition("\t") for line in lines)]
+        return [(call, float(at)) for call, _tab, at in (line.rpartition("\t") for line in lines)]
 
     def calls(self, name: str) -> list[str]:
-        return [call for call, _ in self.timed(name)]
+        return [call for call, _at in self.timed(name)]
 
     def log(self, name: str) -> list[str]:
         """What was done to it, without what only looked."""
