@@ -5,36 +5,21 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+from ansible_collections.gpulab.workstation.tests.unit.roles.evaluator import ROLES, Evaluator
 
-ROLE = Path(__file__).resolve().parents[4] / "roles" / "jupyter"
-EVALUATOR = Path(__file__).parents[1] / "keras_image" / "evaluate.py"
-
-
-def says(name: str, *given: dict[str, Any]) -> list[Any]:
-    """What the variable is with each of these."""
-    questions = [json.dumps({"role": str(ROLE), "name": name, "given": one}) for one in given]
-    done = subprocess.run(
-        [sys.executable, EVALUATOR], input="\n".join(questions), capture_output=True, text=True, check=True
-    )
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
+ROLE = ROLES / "jupyter"
 GPU = {"keras_image_variant": "gpu"}
 
 
-def test_notebooks_start_from_the_image_that_the_machine_gets() -> None:
+def test_notebooks_start_from_the_image_that_the_machine_gets(evaluator: Evaluator) -> None:
     own = GPU | {"jupyter_image": "keras:mine"}
-    assert says("jupyter_image", {}, GPU, own) == ["keras:cpu", "keras:gpu", "keras:mine"]
+    images = [evaluator.evaluate(ROLE, "jupyter_image", **given) for given in ({}, GPU, own)]
+    assert images == ["keras:cpu", "keras:gpu", "keras:mine"]
 
 
-def test_a_machine_without_the_image_is_told_which_it_gets() -> None:
+def test_a_machine_without_the_image_is_told_which_it_gets(evaluator: Evaluator) -> None:
     missing = {"__jupyter_host": {"missing_images": ["keras:cpu"]}, "jupyter_image": "keras:cpu"}
-    assert says("__jupyter_no_image", missing | GPU) == [
+    assert evaluator.evaluate(ROLE, "__jupyter_no_image", **missing, **GPU) == (
         "it has no image keras:cpu. The role keras_image builds keras:gpu (keras_image_variant), and jupyter_image is"
         " keras:cpu"
-    ]
+    )

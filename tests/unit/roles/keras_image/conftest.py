@@ -4,26 +4,15 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.gpulab.workstation.tests.unit.roles.evaluator import Evaluator
 from ansible_collections.gpulab.workstation.tests.unit.roles.keras_image.role import ROLE, Role
 
 
-@pytest.fixture(scope="session")
-def evaluator() -> Iterator[subprocess.Popen[str]]:
-    program = Path(__file__).with_name("evaluate.py")
-    with subprocess.Popen(
-        [sys.executable, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield process
-
-
 @pytest.fixture
-def role(evaluator: subprocess.Popen[str]) -> Role:
+def role(evaluator: Evaluator) -> Role:
     return Role(evaluator)
 
 

@@ -3,27 +3,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
-ROLE = Path(__file__).resolve().parents[4] / "roles" / "keras_image"
+from ansible_collections.gpulab.workstation.tests.unit.roles.evaluator import ROLES, Evaluator
+
+ROLE = ROLES / "keras_image"
 
 
 class Role:
     """The role's variables, evaluated by Ansible."""
 
-    def __init__(self, evaluator: subprocess.Popen[str]) -> None:
+    def __init__(self, evaluator: Evaluator) -> None:
         self.evaluator = evaluator
         self.path = ROLE
 
     def evaluate(self, name: str, **given: Any) -> Any:
-        assert self.evaluator.stdin
-        assert self.evaluator.stdout
-        self.evaluator.stdin.write(json.dumps({"role": str(self.path), "name": name, "given": given}) + "\n")
-        self.evaluator.stdin.flush()
-        return json.loads(self.evaluator.stdout.readline())
+        return self.evaluator.evaluate(self.path, name, **given)
 
     def reference(self, **given: Any) -> str:
         return str(self.evaluate("__keras_image_reference", **given))

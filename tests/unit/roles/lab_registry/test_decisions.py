@@ -5,17 +5,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.gpulab.workstation.tests.unit.roles.evaluator import ROLES, Evaluator
 
-ROLES = Path(__file__).resolve().parents[4] / "roles"
-EVALUATOR = Path(__file__).parents[1] / "keras_image" / "evaluate.py"
 CONFIG, UNITS = "/etc/docker/registry", "/etc/systemd/system"
 UNPACKED = "/var/lib/dpkg/info/docker-registry.list"
 SHARED = [f"{CONFIG}/server.pem", f"{CONFIG}/server.key"]
@@ -24,28 +18,11 @@ OF_PUSHES = [f"{CONFIG}/push.yml", f"{UNITS}/docker-registry-push.service"]
 STARTED = 1000.0
 
 
-@pytest.fixture(scope="module")
-def evaluator() -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [sys.executable, str(EVALUATOR)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield process
+def says(evaluator: Evaluator, name: str, look: dict[str, Any], **given: Any) -> Any:
+    return evaluator.evaluate(ROLES / "lab_registry", f"__lab_registry_{name}", __lab_registry_look=look, **given)
 
 
-def says(evaluator: subprocess.Popen[str], name: str, look: dict[str, Any], **given: Any) -> Any:
-    question = {
-        "role": str(ROLES / "lab_registry"),
-        "name": f"__lab_registry_{name}",
-        "given": {"__lab_registry_look": look, **given},
-    }
-    assert evaluator.stdin
-    assert evaluator.stdout
-    evaluator.stdin.write(json.dumps(question) + "\n")
-    evaluator.stdin.flush()
-    return json.loads(evaluator.stdout.readline())
-
-
-def decides(evaluator: subprocess.Popen[str], name: str, newer: str, pushing: int = 0) -> Any:
+def decides(evaluator: Evaluator, name: str, newer: str, pushing: int = 0) -> Any:
     """`newer` was written after both processes were started."""
     written = {path: {"written": STARTED - 1} for path in [*SHARED, *OF_PULLS, *OF_PUSHES, UNPACKED]}
     unit = {"active": True, "started": STARTED}
@@ -69,19 +46,19 @@ def decides(evaluator: subprocess.Popen[str], name: str, newer: str, pushing: in
     ],
 )
 def test_a_process_that_is_older_than_what_it_reads_is_restarted(
-    evaluator: subprocess.Popen[str], newer: str, pull: bool, push: bool
+    evaluator: Evaluator, newer: str, pull: bool, push: bool
 ) -> None:
     assert decides(evaluator, "pull_is_old", newer) is pull
     assert decides(evaluator, "push_is_old", newer) is push
 
 
 @pytest.mark.parametrize("pushing", [0, 1])
-def test_who_pushes_is_not_cut_off_by_a_new_version(evaluator: subprocess.Popen[str], pushing: int) -> None:
+def test_who_pushes_is_not_cut_off_by_a_new_version(evaluator: Evaluator, pushing: int) -> None:
     assert decides(evaluator, "push_waits", UNPACKED, pushing) is bool(pushing)
 
 
 @pytest.mark.parametrize(("percent", "warns"), [(85, False), (86, True)])
-def test_a_disk_that_fills_is_announced(evaluator: subprocess.Popen[str], percent: int, warns: bool) -> None:
+def test_a_disk_that_fills_is_announced(evaluator: Evaluator, percent: int, warns: bool) -> None:
     look = {
         "space": {"percent": percent, "free": 14.04e9},
         "units": {"docker-registry-clean.service": {"result": "success"}},
@@ -136,7 +113,7 @@ def test_a_disk_that_fills_is_announced(evaluator: subprocess.Popen[str], percen
     ids=str,
 )
 def test_settings_that_cannot_work_are_refused_together(
-    evaluator: subprocess.Popen[str], given: dict[str, Any], words: list[str]
+    evaluator: Evaluator, given: dict[str, Any], words: list[str]
 ) -> None:
     problems = says(evaluator, "problems", {}, **{f"lab_registry_{name}": value for name, value in given.items()})
     assert [problem.startswith(begin) for problem, begin in zip(problems, words, strict=True)] == [True] * len(words)

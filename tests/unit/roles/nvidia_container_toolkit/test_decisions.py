@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.gpulab.workstation.tests.unit.roles.evaluator import ROLES, Evaluator
 
-ROLES = Path(__file__).resolve().parents[4] / "roles"
-EVALUATOR = Path(__file__).parents[1] / "keras_image" / "evaluate.py"
+ROLE = ROLES / "nvidia_container_toolkit"
 PACKAGES = [
     "nvidia-container-toolkit",
     "nvidia-container-toolkit-base",
@@ -56,18 +52,8 @@ def host(versions: dict[str, str] | None = None, held: bool = False, **more: Any
     }
 
 
-@pytest.fixture(scope="module")
-def evaluator() -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [sys.executable, str(EVALUATOR)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield process
-        assert process.stdin
-        process.stdin.close()
-
-
 @pytest.fixture
-def evaluate(evaluator: subprocess.Popen[str]) -> Evaluate:
+def evaluate(evaluator: Evaluator) -> Evaluate:
     def of(name: str, **given: Any) -> Any:
         variables = {
             "inventory_hostname": "gpu1",
@@ -78,16 +64,7 @@ def evaluate(evaluator: subprocess.Popen[str]) -> Evaluate:
         for key, value in given.items():
             prefix = "__nvidia_container_toolkit_" if key in ("seen", "host", "linked", "hook_file") else ""
             variables[prefix + key] = value
-        question = {
-            "role": str(ROLES / "nvidia_container_toolkit"),
-            "name": f"__nvidia_container_toolkit_{name}",
-            "given": variables,
-        }
-        assert evaluator.stdin
-        assert evaluator.stdout
-        evaluator.stdin.write(json.dumps(question) + "\n")
-        evaluator.stdin.flush()
-        return json.loads(evaluator.stdout.readline())
+        return evaluator.evaluate(ROLE, f"__nvidia_container_toolkit_{name}", **variables)
 
     return of
 
