@@ -36,3 +36,14 @@ attributes:
     details:
       - This module changes nothing.
 """
+
+    # For those that do their work beside Ansible itself.
+    CONTROLLER = r"""
+options: {}
+attributes:
+  platform:
+    support: full
+    platforms: all
+    details:
+      - It works on the controller, and does not connect to the host.
+"""

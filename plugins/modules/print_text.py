@@ -15,13 +15,8 @@ description:
   - Colours are left out where the terminal has none, where C(NO_COLOR) is set, and in Ansible's log.
 extends_documentation_fragment:
   - gpulab.workstation._attributes
+  - gpulab.workstation._attributes.controller
   - gpulab.workstation._attributes.info_module
-attributes:
-  platform:
-    support: full
-    platforms: all
-    details:
-      - It works on the controller, and does not connect to the host.
 options:
   text:
     description: What to print.

@@ -17,13 +17,8 @@ description:
   - A variable that does not exist, or is made from one that does not, is left to whoever uses it.
 extends_documentation_fragment:
   - gpulab.workstation._attributes
+  - gpulab.workstation._attributes.controller
   - gpulab.workstation._attributes.info_module
-attributes:
-  platform:
-    support: full
-    platforms: all
-    details:
-      - It works on the controller, and does not connect to the host.
 options:
   role:
     description:

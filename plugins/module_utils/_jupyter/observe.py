@@ -22,7 +22,7 @@ LOOK = 2
 
 
 def observe(names: list[str] | None, probe: str, devices: str, timeout: float) -> list[dict[str, t.Any]]:
-    found = []
+    found, users = [], notebook_users()
     for name in configured() if names is None else names:
         try:
             seen = status(name, timeout)
@@ -31,7 +31,7 @@ def observe(names: list[str] | None, probe: str, devices: str, timeout: float) -
             if name not in configured():
                 raise
             seen = {**blank(name), "health": str(error), "busy": [f"it cannot be asked what runs in it ({error})"]}
-        seen["exposed"] = exposed(name, seen["user"], seen["workdir"])
+        seen["exposed"] = exposed(name, seen["workdir"], users - {seen["user"]})
         seen["backup"] = backup_status(name)
         if probe == "kernel":
             seen["kernel"] = probe_kernel(f"jupyter-{name}", devices, timeout)
@@ -39,22 +39,22 @@ def observe(names: list[str] | None, probe: str, devices: str, timeout: float) -
     return found
 
 
-def exposed(name: str, user: str, workdir: str) -> str:
-    """That somebody else who has a notebook here can read the files of this one, and how to end that. Else empty.
+def exposed(name: str, workdir: str, others: set[str]) -> str:
+    """That the others who have notebooks here can read the files of an instance, and how to end that. Else empty.
 
     The role makes work directories for their user only. One that was there keeps its mode.
     """
-    mode = in_time(lambda: mode_if_open(workdir), LOOK) if workdir and others(user) else ""
+    mode = in_time(lambda: mode_if_open(workdir), LOOK) if workdir and others else ""
     return mode and (
         f"Other users of this machine can read the files of instance {name}, because its work directory {workdir} has "
         f"mode {mode}; `chmod o-rwx {shlex.quote(workdir)}` keeps them out."
     )
 
 
-def others(user: str) -> set[str]:
+def notebook_users() -> set[str]:
     users = set()
     for name in configured():
         # Whose settings are broken is reported as such.
         with contextlib.suppress(OperatorError):
             users.add(load_settings(name).user)
-    return users - {user}
+    return users

@@ -33,7 +33,7 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.direct
 )
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.errors import OperatorError
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.files import prepare, run_as
-from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.observe import exposed
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.observe import exposed, notebook_users
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.preflight import directory_problems
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settings import Account, find_account
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._jupyter.conftest import MakeSettings
@@ -335,11 +335,11 @@ def test_files_are_exposed_to_other_users_only(public: Path, make_settings: Make
     work.mkdir(mode=0o755)
     make_settings(name="ada", user="ada", workdir=str(work))
     make_settings(name="more", user="ada")
-    assert exposed("ada", "ada", str(work)) == "", "one person's machine"
+    assert exposed("ada", str(work), notebook_users() - {"ada"}) == "", "one person's machine"
     make_settings(name="grace", user="grace")
-    said = exposed("ada", "ada", str(work))
+    said = exposed("ada", str(work), notebook_users() - {"ada"})
     assert "the files of instance ada" in said
     assert f"{work} has mode 0755" in said
     subprocess.run(["sh", "-c", said.split("`")[1]], check=True)
     assert work.stat().st_mode & 0o777 == 0o750
-    assert exposed("ada", "ada", str(work)) == ""
+    assert exposed("ada", str(work), notebook_users() - {"ada"}) == ""
