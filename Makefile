@@ -9,7 +9,7 @@ setup := molecule/resources/setup.sh
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-url demo-ssh demo-report demo-down test test-fast test-gpu molecule bench bench-gpu-image bench-fleet screenshot screenshot-fleet docs lock clean
+.PHONY: help venv demo demo-url demo-ssh demo-report demo-down test test-times test-fast test-gpu molecule bench bench-gpu-image bench-fleet screenshot screenshot-fleet docs lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -41,6 +41,9 @@ demo-down: $(VENV)/.controller ## Remove all that `make demo` made
 
 test: $(VENV)/.tests ## Run everything: lint, units, sanity, molecule scenarios, README
 	@$(BIN)/python -m pytest
+
+test-times: $(VENV)/.tests ## Compare the times of the last `make test` with those of the one before it
+	@$(BIN)/python tests/integration/times.py
 
 test-fast: $(VENV)/.tests ## Run what needs no containers, within a minute
 	@$(BIN)/python -m pytest -m "not slow" -n 2
