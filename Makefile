@@ -9,7 +9,7 @@ setup := molecule/resources/setup.sh
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-url demo-ssh demo-report demo-down test test-times test-fast test-gpu molecule bench bench-gpu-image bench-fleet screenshot screenshot-fleet docs lock clean
+.PHONY: help venv demo demo-url demo-ssh demo-report demo-down test test-fast test-times test-clock test-gpu molecule bench bench-gpu-image bench-fleet screenshot screenshot-fleet docs lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -47,6 +47,9 @@ test-times: $(VENV)/.tests ## Compare the times of the last `make test` with tho
 
 test-fast: $(VENV)/.tests ## Run what needs no containers, within a minute
 	@$(BIN)/python -m pytest -m "not slow" -n 2
+
+test-clock: $(VENV)/.tests ## Run the fast tests on other days: in a year, and in ten
+	@sh tests/clock/run.sh
 
 test-gpu: $(VENV)/.tests ## Run what needs a real NVIDIA GPU, on a machine that has one
 	@$(BIN)/python -m pytest -m gpu tests/gpu

@@ -52,7 +52,7 @@ def install() -> None:
     missing = [name for name, program in PACKAGES.items() if not program.exists()]
     if missing:
         sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+        apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
         subprocess.run([*apt, "update"], check=True, stdout=subprocess.DEVNULL)
         # The pictures need some font.
         packages = [*missing, "fonts-dejavu-core"]
