@@ -6,6 +6,7 @@
 
 machine.py    the directory: C:\\ without regard to case, and what else the machine is, in state.json
 doubles.py    modules that take the place of ansible.windows, community.windows and chocolatey.chocolatey
+jobs.py       tasks with a deadline
 files.py, system.py, software.py    what these do to the machine
 desktop.py    Docker Desktop: its settings, its start and stop
 docker.py     docker.exe, with the faults that are known of the real one

@@ -48,9 +48,10 @@ COLLECTIONS: dict[str, dict[str, t.Any]] = {
     },
     "chocolatey.chocolatey": {"win_chocolatey": software},
 }
+# These run as jobs, which the controller asks for again and again until their deadline.
 WITH_DEADLINE = ("win_command", "win_get_url", "win_package")
 KEPT = ("aliases", "choices", "default", "elements", "required", "type")
-# Actions run in Ansible's own process, which is five times as fast as a module.
+# Actions run in Ansible's own process, which is five times as fast as a module, and ten times as fast as one with a deadline.
 ACTION = """
 import json
 import sys
@@ -59,36 +60,40 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 
 sys.path.insert(0, {package!r})
-from simulation import {behaviour}
+from simulation import {behaviour}, jobs
 from simulation.machine import Machine, ModuleError
 
 
 class ActionModule(ActionBase):
     _supports_check_mode = {check}
+    _supports_async = {deadline}
 
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
         _checked, params = self.validate_argument_spec(argument_spec=json.loads({spec!r}))
         machine = Machine(Path(self._templar.template(task_vars["ansible_python_interpreter"])).parent)
+        if {deadline}:
+            self._compute_environment_string(machine.environment)
         try:
-            return {behaviour}.{name}(machine, params, self._task.check_mode)
+            result = {behaviour}.{name}(machine, params, self._task.check_mode)
         except ModuleError as error:
-            return {{"failed": True, "msg": str(error), **error.more}}
+            result = {{"failed": True, "msg": str(error), **error.more}}
+        return jobs.begin(result, self._task) if {deadline} else result
 """
-# Only a module can have a deadline of its own.
-MODULE = """#!/usr/bin/python
-import json
+# Ansible's own asks a module of the machine. This one is found first, by the path of action plugins.
+ASYNC_STATUS = """
+import sys
 
-from ansible.module_utils.basic import AnsibleModule
-from simulation import {behaviour}
-from simulation.machine import Machine, ModuleError
+from ansible.plugins.action import ActionBase
 
-module = AnsibleModule(argument_spec=json.loads({spec!r}), supports_check_mode={check})
-try:
-    result = {behaviour}.{name}(Machine(), module.params, module.check_mode)
-except ModuleError as error:
-    module.fail_json(str(error), **error.more)
-module.exit_json(**result)
+sys.path.insert(0, {package!r})
+from simulation import jobs
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        return jobs.status(self._task.args["jid"])
 """
 
 
@@ -117,23 +122,27 @@ def supports_check_mode(collection: str, name: str) -> bool:
 
 
 def build(folder: Path) -> None:
+    package = str(Path(__file__).parents[1])
     names = [f"{collection}.{name}" for collection, doubles in COLLECTIONS.items() for name in doubles]
     command = [str(Path(sys.executable).with_name("ansible-doc")), "--json", "--type", "module", *names]
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     for collection, doubles in COLLECTIONS.items():
         plugins = Path(folder, "ansible_collections", *collection.split("."), "plugins")
         for name, behaviour in doubles.items():
-            is_module = name in WITH_DEADLINE
-            file = plugins / ("modules" if is_module else "action") / f"{name}.py"
+            file = plugins / "action" / f"{name}.py"
             file.parent.mkdir(parents=True, exist_ok=True)
-            text = (MODULE if is_module else ACTION).format(
+            text = ACTION.format(
                 name=name,
                 behaviour=behaviour.__name__.rpartition(".")[2],
                 spec=json.dumps(argument_spec(said[f"{collection}.{name}"]["doc"].get("options") or {})),
                 check=supports_check_mode(collection, name),
-                package=str(Path(__file__).parents[1]),
+                deadline=name in WITH_DEADLINE,
+                package=package,
             )
             file.write_text(text)
+    file = folder / "action" / "async_status.py"
+    file.parent.mkdir()
+    file.write_text(ASYNC_STATUS.format(package=package))
 
 
 if __name__ == "__main__":

@@ -82,6 +82,8 @@ class ModuleError(Exception):
 class Machine:
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or Path(os.environ["WINDOWS_ROOT"])
+        # Of the programs that a task runs.
+        self.environment: dict[str, str] = {}
 
     def path(self, name: str) -> Path:
         """C:\\Users\\Ada in the directory, as it is spelled there; what does not exist keeps the given spelling."""

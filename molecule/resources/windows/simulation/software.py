@@ -9,42 +9,51 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import tempfile
 import typing as t
 
 from . import desktop
+from .jobs import Program
 from .machine import Machine, ModuleError
 
 Params = dict[str, t.Any]
 Result = dict[str, t.Any]
 
 
-def win_command(machine: Machine, params: Params, check: bool) -> Result:
+def win_command(machine: Machine, params: Params, check: bool) -> Result | Program:
     if params["creates"] and machine.path(params["creates"]).exists():
         return {"changed": False, "skipped": True, "msg": f"skipped, since {params['creates']} exists"}
+    if params["stdin"]:
+        raise ModuleError("the double of win_command knows no stdin")
     argv = params["argv"] or shlex.split(params["cmd"] or params["_raw_params"])
     program = argv[0] if ":\\" in argv[0] else f"C:\\Windows\\System32\\{argv[0]}"
     if not machine.path(program).is_file():
         raise ModuleError(f"Failed to run: '{' '.join(argv)}': The system cannot find the file specified", rc=2)
-    done = subprocess.run(
+    # Files, because nobody reads a pipe until the program has ended.
+    stdout, stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+    process = subprocess.Popen(
         [machine.path(program), *argv[1:]],
         cwd=machine.path(params["chdir"]) if params["chdir"] else None,
-        env=os.environ | {"WINDOWS_ROOT": str(machine.root)},
-        input=params["stdin"],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
+        env=os.environ | machine.environment | {"WINDOWS_ROOT": str(machine.root)},
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
     )
-    result = {
-        "changed": True,
-        "rc": done.returncode,
-        "stdout": done.stdout,
-        "stderr": done.stderr,
-        "cmd": shlex.join(argv),
-    }
-    if done.returncode:
-        raise ModuleError("non-zero return code", **result)
-    return result
+
+    def result() -> Result:
+        said = [_text(stdout), _text(stderr)]
+        found = {"changed": True, "rc": process.returncode, "cmd": shlex.join(argv)}
+        for name, text in zip(("stdout", "stderr"), said, strict=True):
+            found |= {name: text, f"{name}_lines": text.splitlines()}
+        return found | ({"failed": True, "msg": "non-zero return code"} if process.returncode else {})
+
+    return Program(process, result)
+
+
+def _text(file: t.IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 def win_package(machine: Machine, params: Params, check: bool) -> Result:
