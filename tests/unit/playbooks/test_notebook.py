@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -92,14 +91,3 @@ def test_rollback_names_the_notebooks_that_there_are(tmp_path: Path) -> None:
     assert "lab07 has ada, grace. There is no keras among them (jupyter_rollback_names)." in said
     assert "lab07 would act" not in said
     assert "lab08 would act" in said
-
-
-@pytest.mark.parametrize(
-    ("name", "variable"), [("upload", "upload_from"), ("download", "download_to"), ("pip_install", "requirements")]
-)
-def test_a_list_is_no_path(name: str, variable: str, tmp_path: Path) -> None:
-    inventory = tmp_path / "inventory.yml"
-    inventory.write_text(yaml.safe_dump({"workstations": {"hosts": {"lab07": {"ansible_connection": "local"}}}}))
-    given = ("-e", json.dumps({variable: ["docs"]}))
-    said = ansible_playbook("-i", inventory, f"playbooks/{name}.yml", *given, ends=2, environment={}).stdout
-    assert f'{variable} is ["docs"], and must be' in said.partition("\nSUMMARY ")[2]
