@@ -499,10 +499,10 @@ def _restart(wanted: Wanted, seen: Seen, versions: Versions, daemon: Daemon) -> 
     same_process = now.engine.pid == before.engine.pid and now.engine.pid != 0
     # A drop-in that this play removed counts until another engine process is seen; so does what another role asked for.
     removed = seen.removed_drop_ins if same_process else []
+    # Also before the role itself restarts anything: packages restart the engine, too.
+    moved = pending_loses or before.file(containerd).newer_than_engine
     loses = pending_loses or now.file(containerd).newer_than_engine or containerd in removed
-    protected = (
-        bool(daemon.settings.get("live-restore")) and not before.engine.swarm and not pending_loses and not crosses
-    )
+    protected = bool(daemon.settings.get("live-restore")) and not before.engine.swarm and not moved and not crosses
     kept = now.engine.live_restore and not now.engine.swarm and not loses and not crosses
     found = Restart()
     found.reasons = _dotted(one.key for one in seen.unapplied if one.requires == "restart")
