@@ -246,7 +246,7 @@ def main() -> None:
             "state_path": {"type": "path", "default": "/var/lib/gpulab/docker/daemon.json.acknowledged"},
             "root": {"type": "path", "default": "/"},
         },
-        mutually_exclusive=[("acknowledge", "settings"), ("acknowledge", "absent")],
+        mutually_exclusive=[(event, keys) for event in ("acknowledge", "restore") for keys in ("settings", "absent")],
         supports_check_mode=True,
     )
     try:
