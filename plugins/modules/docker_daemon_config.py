@@ -216,6 +216,11 @@ validated_by:
   type: str
   choices: [engine, builtin, none]
   sample: engine
+restored:
+  description: Whether another file was put back.
+  returned: when O(restore=true)
+  type: bool
+  sample: true
 real_path:
   description: The file that O(path) leads to, all symbolic links resolved.
   returned: success

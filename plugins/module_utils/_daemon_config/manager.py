@@ -103,14 +103,14 @@ class DaemonConfigManager:
     def restore(self) -> dict[str, t.Any]:
         """Put back the last file that an engine ran with."""
         proven = self.settled.proven
-        result: dict[str, t.Any] = {"changed": False, "changed_keys": [], "validated_by": "none"}
+        result: dict[str, t.Any] = {"changed": False, "changed_keys": [], "validated_by": "none", "restored": False}
         if proven is None or proven == self.document.text:
             return {**result, **self._outstanding(self.settled.acknowledged, self.document.value)}
         # nvidia-ctk cannot read an empty file.
         raw = (proven or "{}\n").encode("utf-8")
         held = load(raw, self.path).value
         changed_keys = changed_paths(self.document.value, held)
-        result.update(changed=True, changed_keys=[list(path) for path in changed_keys])
+        result.update(changed=True, restored=True, changed_keys=[list(path) for path in changed_keys])
         self.settled = self.settled._replace(acknowledged=held)
         if not self.module.check_mode:
             with _temporary(os.path.dirname(self.real_path), raw) as temporary:
