@@ -25,6 +25,7 @@ from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.seen im
 from ansible_collections.gpulab.workstation.tests.unit.plugins.plugin_utils._docker.host import (
     JSON_FILE,
     PATHS,
+    TABLES,
     Host,
     given,
     provisioned,
@@ -295,6 +296,19 @@ def test_uninstall() -> None:
 
 
 # The filter
+
+
+def test_what_tasks_register_is_read() -> None:
+    """A name that only one side knows would be a look that never counts."""
+    read: set[str] = set()
+
+    class Recorder(dict[str, t.Any]):
+        def get(self, name: str, default: t.Any = None) -> t.Any:
+            read.add(name)
+            return default
+
+    Seen.of(Recorder())
+    assert read == TABLES["__docker_seen"].keys()
 
 
 def test_the_filter_takes_registered_results() -> None:
