@@ -21,6 +21,7 @@ from pathlib import Path
 
 from .._gpu_visibility.parsers import smi_list
 from .._gpu_visibility.system import System
+from .._untrusted import files, shape
 from . import gpus, layout
 from .backup_status import timers
 from .certificate import certificate_problems
@@ -28,7 +29,7 @@ from .container import labels, published
 from .directories import check_executable, check_reachable, check_room, check_usable
 from .engine import Engine, unit_properties
 from .errors import EngineError, OperatorError
-from .files import run_as
+from .files import in_time, run_as
 from .gpu_assignment import Device, assign, conflicts, devices_of, wants_gpus
 from .settings import Account, Settings, configured, find_account, in_bytes, load_settings, total_memory
 from .status import status
@@ -40,6 +41,8 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 ENGINE_SOCKET = Path("/run/docker.sock")
 # Seconds for nvidia-smi, which takes long on a machine with many GPUs and without persistence mode.
 SMI_TIMEOUT = 30.0
+# Bytes of a table of sockets, at 150 each, at most.
+SOCKETS = 64 * 2**20
 # What a server and one kernel that has imported Keras take; with less, they do not get that far.
 LEAST_MEMORY = 256 * 2**20
 
@@ -64,7 +67,7 @@ def listeners(port: int) -> list[str]:
     inodes = set()
     for table in ("tcp", "tcp6"):
         with contextlib.suppress(OSError):
-            for line in (layout.PROC / "net" / table).read_text().splitlines()[1:]:
+            for line in files.read(layout.PROC / "net" / table, SOCKETS).splitlines()[1:]:
                 fields = line.split()
                 # Columns of proc_net_tcp(5): local address, state (0A is LISTEN), inode.
                 if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
@@ -74,7 +77,7 @@ def listeners(port: int) -> list[str]:
         with contextlib.suppress(OSError):
             if os.readlink(link) in inodes:
                 process = link.parent.parent
-                found.add(f"{(process / 'comm').read_text().strip()} (process {process.name})")
+                found.add(f"{shape.line(files.read(process / 'comm', 64).strip())} (process {process.name})")
     if any(name.startswith("docker-proxy") for name in found):
         with contextlib.suppress(EngineError):
             published = Engine().call("ps", "--filter", f"publish={port}", "--format", "{{.Names}}").split()
@@ -206,7 +209,7 @@ def directory_problems(instance: Settings, account: Account) -> list[str]:
         try:
             for check in checks:
                 run_as(account, functools.partial(check, directory))
-            check_reachable(directory)
+            in_time(functools.partial(check_reachable, directory))
         except OperatorError as error:
             problems.append(f"{account.name} cannot use its `{key}` {directory}: {error}, or choose another `{key}`")
     return problems
