@@ -29,16 +29,19 @@ def look(path: str | Path, most: int, follow: bool = False) -> Content:
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
     # A named pipe without a writer would keep its reader for ever; opened like this, it only is the wrong type.
-    with open(os.open(path, flags), "rb", buffering=0) as file:
-        seen = os.fstat(file.fileno())
+    descriptor = os.open(path, flags)
+    try:
+        seen = os.fstat(descriptor)
         if not stat.S_ISREG(seen.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
         raw = bytearray()
         while len(raw) <= most:
-            piece = file.read(min(most + 1 - len(raw), 65536))
+            piece = os.read(descriptor, min(most + 1 - len(raw), 65536))
             if not piece:
                 return Content(bytes(raw), seen.st_uid, stat.S_IMODE(seen.st_mode))
             raw += piece
+    finally:
+        os.close(descriptor)
     raise OSError(errno.EFBIG, f"it has more than {most} bytes", str(path))
 
 
