@@ -139,14 +139,24 @@ def test_names_that_drive_a_terminal_or_pass_for_another_line(neighbors: Others,
     assert not {"\x1b", "\\u001b", "\u202e"} & set(json.dumps(found))
 
 
+def instead(path: Path, make: t.Callable[[Path], None]) -> None:
+    path.unlink(missing_ok=True)
+    make(path)
+
+
+def endless(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 2**40)
+
+
 TOKENS: dict[str, t.Callable[[Path], t.Any]] = {
     "no text": lambda path: path.write_bytes(b"\xff" * 48),
-    "endless": lambda path: os.truncate(path, 2**40),
+    "endless": endless,
     "empty": lambda path: path.write_text(""),
     "several lines": lambda path: path.write_text("a\r\nX-Header: b"),
-    "a directory": lambda path: (path.unlink(), path.mkdir()),
-    "a link": lambda path: (path.unlink(), path.symlink_to("/etc/hostname")),
-    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "a directory": lambda path: instead(path, Path.mkdir),
+    "a link": lambda path: instead(path, lambda link: link.symlink_to("/etc/hostname")),
+    "a pipe": lambda path: instead(path, os.mkfifo),
 }
 
 
@@ -168,7 +178,7 @@ def test_token_that_is_none(play: str, neighbors: Others, monkeypatch: pytest.Mo
 BACKUPS: dict[str, t.Callable[[Path], t.Any]] = {
     "nested": lambda path: path.write_text("[" * 200_000),
     "a list": lambda path: path.write_text("[]"),
-    "endless": lambda path: (path.touch(), os.truncate(path, 2**40)),
+    "endless": endless,
     "no text": lambda path: path.write_bytes(b"\xff"),
     "types": lambda path: path.write_text(json.dumps(dict.fromkeys(backup.Backup._fields, 7))),
 }
