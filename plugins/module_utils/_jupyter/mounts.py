@@ -39,10 +39,13 @@ def opened(settings: Settings, account: Account) -> t.Iterator[dict[str, str]]:
     place = layout.RUN / settings.name
     places = {key: place / key for key in directories}
     try:
+        # Here, the modes of the directories above the user's guard nothing.
+        place.mkdir(parents=True, exist_ok=True)
+        place.chmod(0o700)
         for key, path in directories.items():
             # A start that was broken off may have left something.
             detach(places[key])
-            places[key].mkdir(mode=0o700, parents=True, exist_ok=True)
+            places[key].mkdir(exist_ok=True)
             attach(account, path, places[key])
         yield {key: str(target) for key, target in places.items()}
     except OSError as error:

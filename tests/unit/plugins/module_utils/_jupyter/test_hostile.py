@@ -295,6 +295,7 @@ with mounts.opened(settings, account) as places:
     assert os.listdir(places["home"]) == ["below"]
     assert os.path.ismount(place / "run/keras/home/below"), "as the engine would mount it"
     assert places["workdir"] == str(place / "run/keras/workdir")
+    assert (place / "run/keras").stat().st_mode & 0o777 == 0o700, "others get no further than before"
 assert not (place / "run/keras").exists()
 assert os.path.ismount(place / "home/below"), "what the user has mounted there stays"
 """
