@@ -21,10 +21,11 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import
     preflight,
     url_file,
 )
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.certificate import prepare_certificate
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.container import settings_hash, share_options
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.control import new_token
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.engine import Engine
-from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.errors import OperatorError
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.errors import EngineError, OperatorError
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.files import prepare_token, read_token
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.observe import observe
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settings import (
@@ -32,6 +33,7 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settin
     Settings,
     find_account,
 )
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.supervisor import Supervisor
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._jupyter.conftest import (
     TOKEN,
     Docker,
@@ -244,6 +246,42 @@ def test_new_owner_has_a_new_token(make_settings: MakeSettings) -> None:
     prepare_token(settings, ada)
     assert read_token(settings) == "an-operators-own"
     assert (settings.token_file.stat().st_uid, settings.token_file.stat().st_mode & 0o777) == (ada.uid, 0o400)
+
+
+@as_root
+def test_new_owner_has_a_new_private_key(make_settings: MakeSettings) -> None:
+    settings = make_settings(tls="generated")
+    settings.state.mkdir(parents=True)
+    ada, grace = (Account(name, uid, uid, "/") for name, uid in (("ada", 1234), ("grace", 1235)))
+    keys = []
+    for account in (ada, ada, grace):
+        prepare_certificate(settings, account)
+        assert settings.private_key_file.stat().st_uid == account.uid
+        keys.append(settings.private_key_file.read_text())
+    assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize(
+    ("said", "is_kept"),
+    [
+        ("listen tcp4 127.0.0.1:8888: bind: address already in use", False),
+        ("Bind for 127.0.0.1:8888 failed: port is already allocated", True),
+        ("Cannot connect to the Docker daemon", True),
+    ],
+)
+def test_token_that_went_to_whoever_had_the_port(
+    said: str, is_kept: bool, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings()
+    settings.token_file.write_text(TOKEN)
+
+    def call(_engine: Engine, *_arguments: str, pass_fds: tuple[int, ...] = ()) -> str:
+        raise EngineError(said)
+
+    monkeypatch.setattr(Engine, "call", call)
+    with pytest.raises(EngineError, match=said):
+        Supervisor(settings, Engine()).call_run("keras:cpu", descriptor=0)
+    assert settings.token_file.exists() is is_kept
 
 
 @pytest.mark.parametrize(
