@@ -340,7 +340,7 @@ assert os.path.ismount(place / "home/below"), "what the user has mounted there s
 
 
 @as_root
-def test_directory_that_is_swapped_after_the_check(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_directory_that_is_swapped_after_the_check() -> None:
     place = Path("/tmp") / f"gpulab-mounts-{os.getpid()}"
     for path in (place, place / "notebooks", place / "home"):
         path.mkdir(0o755)

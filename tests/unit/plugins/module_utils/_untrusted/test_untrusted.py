@@ -23,7 +23,7 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can become anot
 
 
 @pytest.fixture
-def public(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
+def public() -> t.Iterator[Path]:
     """A directory of nobody's, which every user reaches."""
     path = Path("/tmp") / f"gpulab-untrusted-{os.getpid()}"
     path.mkdir(0o755)
