@@ -203,7 +203,7 @@ def test_status_of_an_instance_that_was_switched_off(
     [
         (True, "active", ["active", "settled"]),
         (True, "inactive", ["to_start"]),
-        (True, "activating", ["to_start"]),
+        (True, "activating", ["starting", "to_start"]),
         (True, "failed", ["failed", "to_start"]),
         (False, "active", ["to_stop"]),
         (False, "inactive", ["to_stop"]),
