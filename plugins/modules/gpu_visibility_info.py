@@ -196,7 +196,7 @@ layers:
           description: The exit code of a command.
           type: int
         text:
-          description: The first 2 KiB of it.
+          description: At most 2 KiB of it. Where something is cut, the end is kept, because the reason stands there.
           type: str
   sample:
     - name: pci
@@ -226,7 +226,9 @@ findings:
       description: V(error), V(warning) or V(info).
       type: str
     confidence:
-      description: V(certain), V(likely) or V(possible).
+      description:
+        - V(certain), V(likely) or V(possible).
+        - Certain is only what is proven. Each row of the catalogue names what must be seen for that, and what must not.
       type: str
     gpus:
       description: The GPUs that it concerns, by UUID, else by their place on the bus; empty for all of them.
@@ -246,7 +248,7 @@ findings:
           description: In words.
           type: str
         commands:
-          description: In commands.
+          description: In commands, for the kind of engine and the way of asking for GPUs that the look used.
           type: list
           elements: str
         requires_reboot:
@@ -379,30 +381,47 @@ cdi:
     enabled: true
     spec_files:
       - path: /var/run/cdi/nvidia.yaml
+        cdi_version: 0.5.0
         driver_version: 550.163.01
         devices: ["0", GPU-00000000-1ab0-4000-8000-0123456789ab, all]
         stale: false
         stale_reasons: []
 docker:
-  description: Docker, as far as GPUs depend on it; V(null) where there is none.
+  description: >-
+    Docker, as far as GPUs depend on it; V(null) where there is none. C(engine) is its kind, of V(rootful),
+    V(rootless), V(snap), V(podman), V(desktop) (in a virtual machine), V(desktop_wsl) and V(elsewhere) (on another
+    machine). C(cdi_devices) is what the engine itself found.
   returned: success
   type: dict
   sample:
     version: 26.1.5+dfsg1
     install: deb
+    engine: rootful
+    context: default
+    operating_system: Debian GNU/Linux 13 (trixie)
+    warnings: []
     rootless: false
     cgroup_driver: systemd
     cgroup_version: "2"
     runtimes: [io.containerd.runc.v2, nvidia, runc]
+    cdi_devices: null
     default_runtime: runc
     gpu_methods: {cdi: true, gpus: true, runtime: true}
 container:
   description: >-
     The look into a container; V(null) where there was none. Of several, the first in which nvidia-smi fails, else the
-    last one.
+    last one. C(rc) is the exit code of nvidia-smi inside, and Docker's own only where the container did not start.
   returned: success
   type: dict
-  sample: {image: "keras:gpu", name: null, method: cdi, rc: 0, cuda_required: "12.8", cuda_satisfied: true}
+  sample:
+    image: "keras:gpu"
+    name: null
+    method: cdi
+    rc: 0
+    capabilities: unset
+    visible_devices: void
+    cuda_required: "12.8"
+    cuda_satisfied: true
 frameworks:
   description: What the frameworks said.
   returned: success
@@ -417,6 +436,8 @@ frameworks:
       devices:
         - {id: "/device:GPU:0", uuid: null, name: NVIDIA T4}
       errors: []
+      said: null
+      environment: {}
 """
 
 from ansible.module_utils.basic import AnsibleModule

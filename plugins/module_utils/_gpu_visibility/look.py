@@ -46,9 +46,12 @@ def see(system: System, options: Options) -> Seen:
             _timed(seen, "kernel_driver", host.kernel_driver, system)
             _timed(seen, "device_nodes", host.device_nodes, system)
             seen.loaded_by_look = seen.driver is not None
+    _timed(seen, "kernel_driver", host.module_on_disk, system)
     # ... and the log comes after it, because it makes the driver say what is wrong.
     if options.kernel_log and _asks(options, "kernel_driver", "nvml"):
         _timed(seen, "kernel_driver", host.log, system)
+        if seen.log and (seen.log.of("firmware_missing") or seen.log.of("no_firmware_image")):
+            host.firmware(system, seen)
     if _asks(options, "kernel_driver", "nvml") and seen.has_device:
         _timed(seen, "kernel_driver", host.services, system)
     if _asks(options, "toolkit", "cdi", "docker", "container") or _wants_container(options):
@@ -64,7 +67,9 @@ def _inside(system: System, seen: Seen, options: Options) -> None:
     named = bool(options.image or options.running_container)
     engine_answers = seen.docker is not None and not seen.docker.problem
     reason = None
-    if not seen.nvml_works:
+    # The first Jetsons have no nvidia-smi, and their GPU works nevertheless.
+    without_smi = seen.is_tegra and (seen.smi is None or seen.smi.listing_run.rc is None) and seen.driver is not None
+    if not seen.nvml_works and not without_smi:
         reason = "no GPU works on the host"
     elif named and seen.docker is None:
         reason = "Docker is not installed"
