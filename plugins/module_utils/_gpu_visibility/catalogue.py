@@ -338,7 +338,7 @@ _MEASURED: tuple[Entry, ...] = (
         unless=("wsl_gpu_kept_by_windows", "wsl_linux_driver_inside"),
         source="NVIDIA/nvidia-container-toolkit#155",
         needs=("WSL",),
-        excludes=("Windows' libraries in WSL", "a GPU in nvidia-smi"),
+        excludes=("a GPU in nvidia-smi",),
     ),
     Entry(
         id="driver_not_communicating",
@@ -517,7 +517,8 @@ _MEASURED: tuple[Entry, ...] = (
         detect=host.no_devices,
         signal="`No devices were found` (exit 6, with -L exit 0) on a host that has a GPU of NVIDIA",
         message="the driver is loaded and has no GPU",
-        cause="Its initialisation failed, or the GPU was drained; the kernel log has the reason.",
+        cause="The driver could not start the GPU, or it was drained. No reason that is known here was seen in the"
+        " kernel log.",
         remedy=Remedy(
             "Read the kernel log; reboot.", ("journalctl --dmesg --boot --grep NVRM", "reboot"), requires_reboot=True
         ),
@@ -671,7 +672,7 @@ _MEASURED: tuple[Entry, ...] = (
         unless=("engine_without_gpu", "engine_is_podman"),
         source="measured",
         needs=("Docker", "a device of NVIDIA"),
-        excludes=("the toolkit", "an engine without a GPU", "Podman"),
+        excludes=("the toolkit", "an engine without a GPU", "Podman", "a new container that works"),
     ),
     Entry(
         id="rootless_cgroups_denied",
@@ -800,7 +801,8 @@ _MEASURED: tuple[Entry, ...] = (
             docs_url=_NVIDIA_DOCKER + "1642",
         ),
         source="NVIDIA/nvidia-docker#1642",
-        needs=("Docker",),
+        needs=("Docker", "a container that fails"),
+        excludes=("a new container that works",),
     ),
     Entry(
         id="docker_ignores_gpus",
@@ -906,6 +908,7 @@ _MEASURED: tuple[Entry, ...] = (
         needs=("a container that fails",),
         excludes=("no-cgroups",),
         confidence="likely",
+        unless=("toolkit_no_cgroups",),
     ),
     Entry(
         id="cuda_requirement_unsatisfied",
@@ -1110,7 +1113,7 @@ _MEASURED: tuple[Entry, ...] = (
         detect=inside.framework_failed,
         signal="the framework did not come to the end of its list",
         message="{name} {what}",
-        cause="The import failed, or it took longer than the time limit.",
+        cause="It ended, or was ended at the time limit, before its list was complete; its own last words say why.",
         remedy=Remedy("Run it by hand, or give it more time with `timeout`."),
         source="own",
         needs=("a framework without GPUs",),
@@ -1130,7 +1133,7 @@ _MEASURED: tuple[Entry, ...] = (
         detect=inside.framework_gpus_missing,
         signal="the framework's device list and nvidia-smi beside it",
         message="{name} sees {some} of {all} GPUs ({errors})",
-        cause="CUDA_VISIBLE_DEVICES, a GPU in use exclusively, or an error of CUDA that is not in this list.",
+        cause="Not known: none of the reasons that are known here was seen. Its own words are all that there is.",
         remedy=Remedy(
             "Look at the framework's own messages.",
             ("python3 -c 'import ctypes; print(ctypes.CDLL(\"libcuda.so.1\").cuInit(0))'",),

@@ -140,7 +140,7 @@ def _base(seen: Seen, name: str) -> str:
             "nvml": lambda: "ok" if seen.nvml_works else "unknown",
             "toolkit": lambda: "ok" if seen.toolkit_programs else "skipped",
             "cdi": lambda: "ok" if _has_cdi(seen) else "unknown" if seen.cdi_files else "skipped",
-            "docker": lambda: "ok" if seen.docker and not seen.docker.problem else "skipped",
+            "docker": lambda: "skipped" if not seen.docker else "unknown" if seen.docker.problem else "ok",
             "container": lambda: (
                 "ok" if any(look.inside and look.inside.smi_rc == 0 for look in seen.looks) else _unlooked(seen)
             ),

@@ -147,7 +147,7 @@ REPORTED: tuple[Entry, ...] = (
             docs_url=_HUB + "negativo17/nvidia-driver/issues/97",
         ),
         source="negativo17/nvidia-driver#97",
-        needs=("a GPU on the PCI bus", "the kernel's log"),
+        needs=("a GPU on the PCI bus", "the kernel's log", "a module for this kernel"),
         excludes=_NOT_LOADED,
         first_guess="A package of the driver that is broken; it was a stale copy in weak-updates that dkms had put"
         " there.",

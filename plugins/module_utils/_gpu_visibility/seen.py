@@ -113,6 +113,7 @@ class InFramework(t.NamedTuple):
 class Seen:
     platform: str = "bare_metal"
     kernel: str = ""
+    operating_system: str | None = None  # as /etc/os-release and docker info name it
     pci: list[PciGpu] | None = None  # None: this platform shows no PCI GPUs (WSL, Jetson), or /sys is not there
     nvswitches: int = 0
     has_dxg: bool = False
@@ -217,7 +218,9 @@ class Seen:
             return "snap"
         # Only one that was asked over another way than the system's own socket may be on another machine.
         asked = self.docker_signs or self.docker_context
-        if asked and info.kernel and self.kernel and info.kernel != self.kernel:
+        named = (info.operating_system or "").partition(" (containerized")[0]
+        other_kernel = bool(info.kernel and self.kernel) and info.kernel != self.kernel
+        if asked and (other_kernel or (named and self.operating_system and named != self.operating_system)):
             return "elsewhere"
         return "rootless" if info.rootless else "rootful"
 

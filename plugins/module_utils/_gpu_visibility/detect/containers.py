@@ -65,6 +65,8 @@ def docker_ignores_gpus(seen: Seen) -> t.Iterator[Hit]:
 
 def docker_is_snap(seen: Seen) -> t.Iterator[Hit]:
     root = seen.docker.root if seen.docker else None
+    if any(look.works for look in seen.looks):
+        return  # newer snaps bring what it takes
     if seen.has_device and (seen.docker_install == "snap" or (root or "").startswith("/var/snap/docker")):
         yield Hit()
 

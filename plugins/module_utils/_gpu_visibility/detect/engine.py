@@ -34,7 +34,7 @@ _NO_DRIVER = re.compile(r"nvml error: driver not loaded|driver error: failed to 
 _OLD_CGROUPS = re.compile(
     r"cgroup subsystem devices not found|failed to get device cgroup (?:mount )?path|no cgroup filesystem mounted", re.I
 )
-_RPC_TIMED_OUT = re.compile(r"driver rpc error: timed out|rpc error: timed out", re.I)
+_RPC_TIMED_OUT = re.compile(r"(?:driver )?(?:rpc )?error: timed out", re.I)
 _MISMATCH = re.compile(r"Driver/library version mismatch", re.I)
 _INSIDE_VERSION = re.compile(r"NVML library version: ([\d.]*\d)")
 _NO_ACCESS = re.compile(

@@ -197,7 +197,17 @@ def wsl_without_adapter(seen: Seen) -> t.Iterator[Hit]:
         # WSL 1, or a Windows without a GPU that it could share: nothing is wrong where nobody expects one.
         if seen.expected_gpus:
             yield Hit()
-    elif seen.wsl_has_driver or seen.smi_is_there or seen.expected_gpus:
+    elif seen.wsl_has_driver:
+        # It put its libraries here, so it is neither missing nor from before WSL.
+        yield Hit(
+            confidence="possible",
+            cause="Windows has a driver for WSL, and shows no GPU here: it keeps it for itself (TCC or MCDM mode),"
+            " or gave"
+            " it to another virtual machine, or the two are of versions that do not fit.",
+            remedy="See in Windows whether nvidia-smi.exe lists the GPU, and in which mode; update the driver and WSL.",
+            commands=("nvidia-smi.exe", "wsl.exe --update", "wsl.exe --shutdown"),
+        )
+    elif seen.smi_is_there or seen.expected_gpus:
         yield Hit(confidence="likely")
     else:
         yield Hit(confidence="possible", severity="warning")

@@ -48,6 +48,8 @@ _MODULE = r"nvidia(?:-current|-legacy-\d{3}xx|-tesla(?:-\d{3})?)?(?:-open)?"
 
 def pci(system: System, seen: Seen) -> None:
     seen.kernel = (system.read("/proc/sys/kernel/osrelease") or "").strip()
+    named = re.search(r'^PRETTY_NAME="?([^"\n]+)', system.read("/etc/os-release") or "", re.M)
+    seen.operating_system = named[1].strip() if named else None
     seen.has_dxg = system.exists("/dev/dxg")
     compatible = system.read("/proc/device-tree/compatible") or ""
     seen.is_tegra = "nvidia,tegra" in compatible or system.exists("/etc/nv_tegra_release")
@@ -183,9 +185,14 @@ def module_on_disk(system: System, seen: Seen) -> None:
 
 def firmware(system: System, seen: Seen) -> None:
     """The driver's versions that have firmware here."""
-    folders = [system.names(f"{folder}/nvidia") for folder in ("/lib/firmware", "/usr/lib/firmware")]
-    known = {name for names in folders for name in names or [] if re.fullmatch(r"\d+(?:\.\d+)+", name, re.ASCII)}
+    known: set[str] = set()
+    for folder in ("/lib/firmware/nvidia", "/usr/lib/firmware/nvidia", "/lib/firmware/updates/nvidia"):
+        for version in system.names(folder) or []:
+            if re.fullmatch(r"\d+(?:\.\d+)+", version, re.ASCII) and system.names(f"{folder}/{version}"):
+                known.add(version)
     seen.firmware = sorted(known)
+    shown = ", ".join(seen.firmware) or "none"
+    seen.evidence.setdefault("kernel_driver", []).append(evidence("file", "/lib/firmware/nvidia", shown))
 
 
 def _builds(system: System, seen: Seen) -> None:
@@ -193,6 +200,7 @@ def _builds(system: System, seen: Seen) -> None:
     target = system.link(headers)
     # A link that leads nowhere is what is left of headers that were removed.
     seen.has_headers = system.exists(target) if target and target.startswith("/") else system.names(headers) is not None
+    _akmods(system, seen)
     for module in system.names("/var/lib/dkms") or []:
         for version in system.names(f"/var/lib/dkms/{module}") or [] if "nvidia" in module else []:
             folder = f"/var/lib/dkms/{module}/{version}"
@@ -206,6 +214,20 @@ def _builds(system: System, seen: Seen) -> None:
                         evidence("file", path, f"{failure.said}\n{(text or '')[-1500:]}")
                     )
                     break
+
+
+def _akmods(system: System, seen: Seen) -> None:
+    """Fedora's: a log per version and kernel, with the failure in its name."""
+    folder = "/var/cache/akmods/nvidia"
+    for name in system.names(folder) or []:
+        found = re.fullmatch(r"(.+)-for-(.+)\.failed\.log", name)
+        if found and found[2] == seen.kernel:
+            text = system.read(f"{folder}/{name}") or ""
+            failure = build_log.parse(text, "nvidia", found[1])
+            if failure:
+                seen.builds.append(failure)
+                shown = f"{failure.said}\n{text[-1500:]}"
+                seen.evidence["kernel_driver"].append(evidence("file", f"{folder}/{name}", shown))
 
 
 def _logs(system: System, folder: str) -> list[str]:

@@ -495,7 +495,11 @@ PLAYS = [
         confidence="likely",
         note="the hook is there now",
     ),
-    Play("docker_is_snap", arrange=all_of(docker(root="/var/snap/docker/common/var-lib-docker"))),
+    Play(
+        "docker_is_snap",
+        arrange=all_of(docker(root="/var/snap/docker/common/var-lib-docker")),
+        confidence="likely",
+    ),
     Play(
         "docker_not_running",
         arrange=all_of(docker(), remove("run/docker.pid")),

@@ -8,6 +8,7 @@ Each stands for a kind, so each is played with other names, numbers and versions
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import typing as t
 
@@ -239,7 +240,7 @@ CASES = [
         ),
         severity="warning",
         confidence="possible",
-        status="ok",
+        status="unknown",
         message="docker's context is rootless",
         note="of another context",
     ),
@@ -403,6 +404,46 @@ CASES = [
         layer="framework:tensorflow",
         message="the driver's 12.4",
         note="as TensorFlow says it",
+    ),
+    Play(
+        "wsl_without_adapter",
+        WSL,
+        on_windows(Reply("*", "No devices were found\n", 6)),
+        confidence="possible",
+        note="where Windows has a driver",
+    ),
+    Play(
+        "engine_without_gpu",
+        dataclasses.replace(WSL, toolkit="1.18.0"),
+        all_of(
+            on_windows(Reply("-L", texts.smi_list(t4(1))), Reply("-q -x", texts.smi_xml(Machine(), t4(1), 13))),
+            run_fails(
+                'could not select device driver "" with capabilities: [[gpu]]',
+                cdi=False,
+                info={"OperatingSystem": "Rancher Desktop WSL Distribution", "KernelVersion": WSL.kernel},
+            ),
+            remove("run/docker.pid"),
+            write("run/docker.sock", ""),
+            write("etc/os-release", 'PRETTY_NAME="Ubuntu 24.04.2 LTS"\n'),
+        ),
+        IN_IMAGE,
+        confidence="likely",
+        message="Rancher Desktop WSL Distribution",
+        note="of another distribution",
+    ),
+    Play(
+        "module_not_built",
+        driver_not_loaded(gpus=UNBOUND, module_file=False, kernel="6.15.3-200.fc42.x86_64"),
+        all_of(
+            NOT_LOADED,
+            write("lib/modules/6.15.3-200.fc42.x86_64/build/Makefile", "all:\n"),
+            write(
+                "var/cache/akmods/nvidia/570.153.02-1-for-6.15.3-200.fc42.x86_64.failed.log",
+                "/bin/sh: 1: gcc-14: not found\n",
+            ),
+        ),
+        message="gcc-14: not found",
+        note="by akmods, for want of a compiler",
     ),
     Play(
         "gpu_busy",

@@ -80,7 +80,7 @@ REFUTES: dict[str, t.Callable[[Result], bool]] = {
     "driver_library_other_inside": lambda result: not _listed(result) or _works(result),
     "engine_without_gpu": lambda result: result["docker"]["engine"] not in ("desktop", "elsewhere"),
     "container_lost_devices": lambda result: result["toolkit"]["no_cgroups"] is True,
-    "gpu_unavailable": lambda result: all(gpu["memory_total_bytes"] for gpu in result["gpus"]),
+    "gpu_unavailable": lambda result: bool(result["gpus"]) and all(gpu["memory_total_bytes"] for gpu in result["gpus"]),
     "framework_without_cuda": lambda result: all(one["devices"] for one in result["frameworks"]),
 }
 # Of each group, one certain finding at most.
