@@ -89,9 +89,19 @@ options:
       - Seconds for the whole look. What was not reached by then is reported as V(unknown).
     type: int
     default: 180
+  bundle:
+    description:
+      - Whether to return also everything that was seen, as RV(bundle), for somebody else to look at.
+      - Tokens, passwords, variables of containers, serial numbers and names of users are taken out. Read it before you
+        give it away, nevertheless.
+    type: bool
+    default: false
+    version_added: 0.3.0
   root:
     description:
       - The directory that counts as C(/) for files and programs. For tests, and for systems that are mounted.
+      - Or a file with what O(bundle) returned, of this or another host. The look is then at what that host answered,
+        with the options of then, and nothing of this host is read or run.
     type: path
     default: /
 seealso:
@@ -438,10 +448,17 @@ frameworks:
       errors: []
       said: null
       environment: {}
+bundle:
+  description: What the host answered, as one document of JSON. Written to a file, it is a O(root).
+  returned: when O(bundle) is set
+  type: dict
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.look import Options, look
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility import bundle
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.look import Options, look, options_of
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.parsers.framework import NAMES
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.seen import LAYERS
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.system import System
@@ -465,13 +482,14 @@ def main() -> None:
             "kernel_log": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 30},
             "total_timeout": {"type": "int", "default": 180},
+            "bundle": {"type": "bool", "default": False},
             "root": {"type": "path", "default": "/"},
         },
         supports_check_mode=True,
     )
     asked = module.params
     container = asked["container"] or {"image": None, "method": "auto"}
-    system = System(asked["root"], asked["timeout"], asked["total_timeout"])
+    limits = (asked["timeout"], asked["total_timeout"])
     options = Options(
         layers=asked["layers"],
         expected_gpus=asked["expected_gpus"],
@@ -482,7 +500,16 @@ def main() -> None:
         frameworks=asked["frameworks"],
         kernel_log=asked["kernel_log"],
     )
-    module.exit_json(changed=False, **look(system, options))
+    if os.path.isfile(asked["root"]):
+        try:
+            document = bundle.read(asked["root"])
+        except (OSError, ValueError) as error:
+            module.fail_json(msg=f"root: {error}")
+        module.exit_json(changed=False, **look(bundle.Replay(document, *limits), options_of(document)))
+    recorder = bundle.Recorder(asked["root"], *limits) if asked["bundle"] else None
+    seen = look(recorder or System(asked["root"], *limits), options)
+    more = {"bundle": recorder.bundle(options._asdict())} if recorder else {}
+    module.exit_json(changed=False, **seen, **more)
 
 
 if __name__ == "__main__":

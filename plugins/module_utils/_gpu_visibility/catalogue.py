@@ -672,7 +672,13 @@ _MEASURED: tuple[Entry, ...] = (
         unless=("engine_without_gpu", "engine_is_podman"),
         source="measured",
         needs=("Docker", "a device of NVIDIA"),
-        excludes=("the toolkit", "an engine without a GPU", "Podman", "a new container that works"),
+        excludes=(
+            "the toolkit",
+            "the words of the toolkit's hook",
+            "an engine without a GPU",
+            "Podman",
+            "a new container that works",
+        ),
     ),
     Entry(
         id="rootless_cgroups_denied",

@@ -9,6 +9,7 @@ A row of the catalogue names the facts that must be seen, and those that must no
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .seen import Seen
@@ -81,6 +82,9 @@ FACTS: dict[str, Fact] = {
         "nvidia" in seen.docker.runtimes if seen.docker and not seen.docker.problem else None
     ),
     "the toolkit": lambda seen: bool(seen.toolkit_programs) if "toolkit" in seen.evidence else None,
+    "the words of the toolkit's hook": lambda seen: bool(
+        re.search(r"nvidia-container-cli: |NVIDIA Container Runtime Hook", seen.container_text)
+    ),
     "no-cgroups": lambda seen: seen.no_cgroups if "toolkit" in seen.evidence else None,
     "a mode without the hook": lambda seen: seen.toolkit_mode in ("cdi", "csv", "jit-cdi"),
     "a CDI specification": _cdi_spec,

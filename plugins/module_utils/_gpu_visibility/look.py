@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from .parsers.framework import NAMES
 from .probes import engine, host, inside, nvml
 from .report import report
 from .seen import LAYERS, Seen
@@ -24,6 +25,30 @@ class Options(t.NamedTuple):
     notebooks: bool = False
     frameworks: t.Sequence[str] = ()
     kernel_log: bool = True
+
+
+def options_of(document: t.Mapping[str, t.Any]) -> Options:
+    """What was asked when a bundle was made; what is not of the right kind is as it is by default."""
+    kept = document.get("options")
+    asked = kept if isinstance(kept, dict) else {}
+    default = Options()
+    lists = {name: [str(one) for one in asked[name]] for name in ("layers", "frameworks") if _is_list(asked.get(name))}
+    texts = {name: asked[name] for name in ("image", "running_container") if isinstance(asked.get(name), str)}
+    flags = {name: asked[name] for name in ("notebooks", "kernel_log") if isinstance(asked.get(name), bool)}
+    count = asked.get("expected_gpus")
+    method = str(asked.get("method"))
+    return default._replace(
+        layers=lists.get("layers", default.layers),
+        **texts,
+        **flags,
+        frameworks=[name for name in lists.get("frameworks", []) if name in NAMES],
+        method=method if method in ("cdi", "gpus", "runtime") else "auto",
+        expected_gpus=count if isinstance(count, int) else None,
+    )
+
+
+def _is_list(value: t.Any) -> bool:
+    return isinstance(value, (list, tuple))
 
 
 def look(system: System, options: Options) -> dict[str, t.Any]:

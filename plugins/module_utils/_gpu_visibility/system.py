@@ -83,6 +83,13 @@ class System:
     def left(self) -> float:
         return max(0.0, self.deadline - time.monotonic())
 
+    def variable(self, name: str) -> str | None:
+        """One of the environment, such as DOCKER_HOST."""
+        return os.environ.get(name)
+
+    def uid(self) -> int:
+        return os.geteuid()
+
     # Files. What cannot be read is None, or empty.
 
     def read(self, path: str) -> str | None:
@@ -111,6 +118,10 @@ class System:
             return os.readlink(self.path(path))
         except (OSError, ValueError):
             return None
+
+    def real(self, path: str) -> str:
+        """Where a path leads, to tell two names of one file."""
+        return os.path.realpath(self.path(path))
 
     def exists(self, path: str) -> bool:
         try:

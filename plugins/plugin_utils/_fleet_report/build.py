@@ -236,7 +236,7 @@ def _gpus(host: Host, seen: Answer, expected: t.Any) -> list[Reason]:
             }
             for layer in _listed(seen["layers"])
         ],
-        "findings": [_finding(finding) for finding in _listed(seen["findings"])],
+        "findings": [_finding(finding, _listed(seen["layers"])) for finding in _listed(seen["findings"])],
     }
     weights = ("error", "warning", "info")
     gpus["findings"].sort(key=lambda one: weights.index(one["severity"]))
@@ -247,8 +247,14 @@ def _gpus(host: Host, seen: Answer, expected: t.Any) -> list[Reason]:
     return [_reason("pending", one["message"]) for one in gpus["findings"] if one["severity"] == "warning"]
 
 
-def _finding(finding: Answer) -> Finding:
+def _finding(finding: Answer, layers: list[Answer]) -> Finding:
     remedy = finding["remedy"]
+    seen = [
+        one
+        for layer in layers
+        if layer["name"] == finding["layer"] and finding["severity"] != "info"
+        for one in _listed(layer.get("evidence") or [])
+    ]
     return {
         "id": text(finding["id"]),
         "layer": text(finding["layer"]),
@@ -261,6 +267,13 @@ def _finding(finding: Answer) -> Finding:
         "commands": _texts(remedy["commands"]),
         "requires_reboot": bool(remedy["requires_reboot"]),
         "docs_url": text(remedy["docs_url"]),
+        "evidence": [
+            {
+                "ref": text(one["ref"]) + ("" if one.get("rc") is None else f" (exit {text(one['rc'])})"),
+                "text": text(str(one["text"])[-_LONGEST:]),
+            }
+            for one in seen
+        ],
     }
 
 

@@ -55,7 +55,7 @@ def docker(system: System, seen: Seen) -> None:
     else:
         seen.docker_install = "rpm" if system.exists("/var/lib/rpm") else "unknown"
     # A mere connection makes systemd start the engine, and a look must change nothing.
-    if "DOCKER_HOST" not in os.environ and not _runs(system) and not _another(system, seen):
+    if system.variable("DOCKER_HOST") is None and not _runs(system) and not _another(system, seen):
         seen.docker = docker_info.info("")._replace(problem="dockerd does not run")
         seen.evidence["docker"] = [evidence("file", ", ".join(_PID_FILES), "do not exist: dockerd does not run")]
         return
@@ -124,7 +124,7 @@ def cdi(system: System, seen: Seen) -> None:
     for folder in configured or _CDI_FOLDERS:
         for name in system.names(folder) or []:
             path = os.path.join(folder, name)
-            real = os.path.realpath(system.path(path))
+            real = system.real(path)
             if re.search(r"\.(json|ya?ml)$", name) and real not in read:
                 read.add(real)
                 spec = cdi_spec.parse(system.read(path) or "")
@@ -139,10 +139,10 @@ def cdi(system: System, seen: Seen) -> None:
 
 def _elsewhere(system: System, seen: Seen, configured: list[str]) -> list[CdiFile]:
     """Specifications of GPUs in the usual directories, as far as this engine does not read those."""
-    read = {os.path.realpath(system.path(folder)) for folder in configured}
+    read = {system.real(folder) for folder in configured}
     found = []
     for folder in (*_CDI_FOLDERS, "/run/cdi"):
-        real = os.path.realpath(system.path(folder))
+        real = system.real(folder)
         if real not in read:
             read.add(real)
             for name in system.names(folder) or []:

@@ -115,7 +115,7 @@ def kernel_driver(system: System, seen: Seen) -> None:
 
 
 def device_nodes(system: System, seen: Seen) -> None:
-    seen.uid = os.geteuid()
+    seen.uid = system.uid()
     for name in system.names("/dev") or []:
         if _NODE.fullmatch(name):
             node = system.node(f"/dev/{name}")
