@@ -21,7 +21,7 @@ from ansible_collections.gpulab.workstation.tests.gpu.conftest import Look, run
 
 pytestmark = pytest.mark.gpu
 
-# Computes the same on CPU and GPU: a product of matrices, and a fit of some steps with the same weights, data and order.
+# The same on CPU and GPU: a product of matrices, and a fit of some steps with the same weights, data and order.
 COMPUTE = """
 import json, os, time
 os.environ["KERAS_BACKEND"] = "tensorflow"

@@ -93,7 +93,13 @@ def no_cdi_vendor(seen: Seen) -> t.Iterator[Hit]:
     version = seen.docker.version if seen.docker else None
     if said:
         yield Hit()
-    elif (docker_info.major(version) or 0) >= 29 and not _has_devices(seen) and not seen.hook_path and seen.nvml_works:
+    elif (
+        _is_own(seen)
+        and (docker_info.major(version) or 0) >= 29
+        and not _has_devices(seen)
+        and not seen.hook_path
+        and seen.nvml_works
+    ):
         yield Hit(confidence="likely")
 
 

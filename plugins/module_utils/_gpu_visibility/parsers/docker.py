@@ -36,6 +36,9 @@ class Info(t.NamedTuple):
 def info(text: str) -> Info:
     # A warning may stand before or after the one line of JSON.
     line = next((line for line in text.splitlines() if line.startswith("{")), "")
+    # Podman may write it over many lines.
+    if line.strip() == "{":
+        line = text[text.index("{") : text.rindex("}") + 1] if "}" in text else ""
     try:
         answer = json.loads(line)
     except (ValueError, RecursionError):

@@ -59,6 +59,9 @@ def docker(system: System, seen: Seen) -> None:
         seen.docker = docker_info.info("")._replace(problem="dockerd does not run")
         seen.evidence["docker"] = [evidence("file", ", ".join(_PID_FILES), "do not exist: dockerd does not run")]
         return
+    given = system.variable("DOCKER_HOST")
+    if given:
+        seen.docker_signs.append(f"DOCKER_HOST is {given}")
     run = system.run("docker", "info", "--format", "{{json .}}")
     seen.docker = docker_info.info(run.stdout)
     if seen.docker.problem:

@@ -199,7 +199,10 @@ def _builds(system: System, seen: Seen) -> None:
     headers = f"/lib/modules/{seen.kernel}/build"
     target = system.link(headers)
     # A link that leads nowhere is what is left of headers that were removed.
-    seen.has_headers = system.exists(target) if target and target.startswith("/") else system.names(headers) is not None
+    if target and target.startswith("/"):
+        seen.has_headers = system.exists(target)
+    else:
+        seen.has_headers = system.names(headers) is not None or system.read(headers) is not None
     _akmods(system, seen)
     for module in system.names("/var/lib/dkms") or []:
         for version in system.names(f"/var/lib/dkms/{module}") or [] if "nvidia" in module else []:

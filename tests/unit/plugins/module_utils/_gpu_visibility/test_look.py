@@ -16,6 +16,7 @@ from ansible_collections.gpulab.workstation.molecule.resources.gpu import files,
 from ansible_collections.gpulab.workstation.molecule.resources.gpu import machine as texts
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Gpu, Machine, Slice, t4
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.programs import Reply, docker_replies
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.detect import program
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.look import Options, look
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.seen import LAYERS
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.system import System
@@ -592,3 +593,22 @@ def test_errors_come_first(build: Build, look_at: Look) -> None:
     result = look_at(root, image="keras:gpu", method="cdi")
     assert [finding["severity"] for finding in result["findings"]] == ["error", "warning"]
     assert result["summary"] == f"4 of 4 GPUs visible in cdi: {result['findings'][0]['message']}"
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        ("", 0),
+        ("-1", 0),
+        ("NoDevFiles", 0),
+        ("0", 1),
+        ("1,0", 2),
+        ("0,7,1", 1),
+        ("7", 0),
+        ("0,0", 0),
+        ("GPU-00000001", 1),
+    ],
+)
+def test_cuda_visible_devices(value: str, count: int) -> None:
+    """As CUDA reads it: up to the first name that there is not."""
+    assert program.visible(value, [Gpu(0).uuid, Gpu(1).uuid]) == count
