@@ -71,6 +71,9 @@ FACTS: dict[str, Fact] = {
     "persistence that is off": lambda seen: (
         None if not seen.smi or not seen.smi.gpus else all(gpu.persistence == "Disabled" for gpu in seen.smi.gpus)
     ),
+    "persistence": lambda seen: (
+        None if not seen.smi or not seen.smi.gpus else any(gpu.persistence == "Enabled" for gpu in seen.smi.gpus)
+    ),
     "Docker": lambda seen: seen.docker_install is not None,
     "an answer of the engine": _engine_answers,
     "another engine": lambda seen: bool(seen.docker_signs or seen.docker_context),

@@ -201,6 +201,9 @@ def _summary(
     short = (first or "").rpartition(":")[2]
     at = short if flat.get(short) is not None else known[-1] if known else None
     sentence = f"{flat[at]} of {wanted} GPUs visible in {at}" if at else "nothing could be seen of GPUs"
+    # Where nothing tells how many there are, as in WSL, none of none would be a lie.
+    if at and not wanted:
+        sentence = f"no GPU visible in {at}"
     # Those who have notebooks may have been given a part each.
     given = [look.container for look in _looks(seen) if look.container]
     if at == "container" and not first and given and flat[at] < wanted:

@@ -464,6 +464,7 @@ REPORTED: tuple[Entry, ...] = (
         ),
         source="NVIDIA/nvidia-container-toolkit#202",
         needs=("a container that fails", "a GPU in nvidia-smi", "persistence that is off"),
+        excludes=("persistence",),
         first_guess="The network, for the words rpc and timed out; it is a pipe between two processes of the toolkit.",
     ),
     Entry(

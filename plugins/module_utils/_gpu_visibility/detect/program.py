@@ -51,7 +51,19 @@ def busy(seen: Seen) -> t.Iterator[Hit]:
             continue
         mode = ", ".join(sorted(map(str, modes)))
         values = {"name": one.name, "mode": f"compute mode {mode}" if mode else "its compute mode is the default"}
-        yield Hit(values=values, layer=_layer(one), confidence=None if mode else "likely")
+        if mode:
+            yield Hit(values=values, layer=_layer(one))
+        else:
+            yield Hit(
+                values=values,
+                layer=_layer(one),
+                confidence="possible",
+                cause="Not the compute mode: another program has all of the GPU, one that crashed still holds it, or"
+                " the"
+                " GPU needs a reset.",
+                remedy="See who has it, end that, and reset the GPU.",
+                commands=("nvidia-smi", "nvidia-smi --gpu-reset -i UUID"),
+            )
 
 
 def library_too_old(seen: Seen) -> t.Iterator[Hit]:

@@ -783,6 +783,7 @@ PLAYS = [
         options={"frameworks": ["torch"]},
         layer="framework:torch",
         message="0 of 4 GPUs (cuda:100",
+        confidence="possible",
     ),
     Play(
         "framework_gpus_missing",
@@ -797,6 +798,7 @@ PLAYS = [
         layer="framework:torch",
         message="0 of 4 GPUs",
         note="in an image without nvidia-smi",
+        confidence="possible",
     ),
     Play(
         "framework_failed",
@@ -804,5 +806,6 @@ PLAYS = [
         options={"frameworks": ["tensorflow"]},
         layer="framework:tensorflow",
         message="did not answer: Segmentation fault",
+        confidence="possible",
     ),
 ]
