@@ -24,7 +24,9 @@ _NO_RUNTIME = re.compile(r"unknown or invalid runtime name: nvidia|Unknown runti
 _NO_VENDOR = re.compile(r"failed to discover GPU vendor from CDI|no known GPU vendor found", re.I)
 _GONE = re.compile(r'failed to stat CDI host device "([^"]+)"')
 _REQUIREMENT = re.compile(r"unsatisfied condition: (cuda[^\s,]+)", re.I)
-_BAKED_IN = re.compile(r"(\S*\blib\S+\.so\S*?|file creation failed: \S+?): file exists", re.I)
+_BAKED_IN = re.compile(
+    r"([\w./+-]{0,200}\blib[\w.+-]{1,80}\.so[\w.]{0,20}|file creation failed: \S{1,400}): file exists", re.I
+)
 _NOT_LOADED = re.compile(r"load library failed: (\S+?):|failed to initialize NVML: ERROR_LIBRARY_NOT_FOUND", re.I)
 _BPF = re.compile(r"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: operation not permitted", re.I)
 _UNKNOWN_ERROR = re.compile(r"Failed to initialize NVML: Unknown Error", re.I)
