@@ -9,7 +9,7 @@ setup := molecule/resources/setup.sh
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-url demo-ssh demo-report demo-down test test-fast test-times test-clock test-gpu molecule bench bench-gpu-image bench-fleet screenshot screenshot-fleet docs lock clean
+.PHONY: help venv doctor demo demo-url demo-ssh demo-report demo-down test test-fast test-times test-clock test-gpu molecule bench bench-gpu-image bench-fleet screenshot screenshot-fleet docs lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -23,6 +23,10 @@ $(VENV)/.tests: requirements.txt tests/requirements.txt $(setup)
 	@touch $@ $(VENV)/.controller
 
 venv: $(VENV)/.controller ## Set up Ansible in .venv
+
+doctor: ## Say why this very machine has no GPU: IMAGE=keras:gpu looks into it, FRAMEWORK=tensorflow asks it, BUNDLE=FILE keeps all, V=1 shows all
+	@PYTHONPATH=collections $(PYTHON) -B -m ansible_collections.gpulab.workstation.molecule.resources.doctor \
+		$(if $(IMAGE),--image "$(IMAGE)") $(if $(FRAMEWORK),--framework "$(FRAMEWORK)") $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(V),--verbose)
 
 demo: $(VENV)/.controller ## Provision a throwaway machine and print the URL of its notebook; with GPUs: GPU=simulated
 	@sh molecule/resources/demo.sh up $(GPU)

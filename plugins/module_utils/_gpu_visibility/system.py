@@ -18,6 +18,7 @@ from .._untrusted import child
 _MOST_BYTES = 8 * 1024 * 1024
 _PIECE = 64 * 1024
 _EVIDENCE = 2048
+_CUT = " [...] "
 _BINARIES = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin", "snap/bin", "usr/lib/wsl/lib")
 
 
@@ -51,8 +52,17 @@ class Run(t.NamedTuple):
 
 
 def evidence(source: str, ref: str, text: str, rc: int | None = None) -> dict[str, t.Any]:
-    kept = text.encode("utf-8", "replace")[:_EVIDENCE].decode("utf-8", "ignore")
-    return {"source": source, "ref": ref, "rc": rc, "text": kept}
+    return {"source": source, "ref": ref, "rc": rc, "text": shortened(text, _EVIDENCE)}
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many bytes. The reason of a failure is said last, so the end is kept, and a part of the beginning."""
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= most:
+        return raw.decode("utf-8")
+    end = most * 2 // 3
+    begin = most - end - len(_CUT)
+    return raw[:begin].decode("utf-8", "ignore") + _CUT + raw[-end:].decode("utf-8", "ignore")
 
 
 class System:
@@ -62,6 +72,7 @@ class System:
         self.root = root
         self.timeout = timeout
         self.deadline = time.monotonic() + total
+        self.environment: dict[str, str] = {}  # variables for the programs that are run
 
     def path(self, path: str) -> str:
         return os.path.join(self.root, path.lstrip("/"))
@@ -69,6 +80,13 @@ class System:
     @property
     def left(self) -> float:
         return max(0.0, self.deadline - time.monotonic())
+
+    def variable(self, name: str) -> str | None:
+        """One of the environment, such as DOCKER_HOST."""
+        return os.environ.get(name)
+
+    def uid(self) -> int:
+        return os.geteuid()
 
     # Files. What cannot be read is None, or empty.
 
@@ -98,6 +116,10 @@ class System:
             return os.readlink(self.path(path))
         except (OSError, ValueError):
             return None
+
+    def real(self, path: str) -> str:
+        """Where a path leads, to tell two names of one file."""
+        return os.path.realpath(self.path(path))
 
     def exists(self, path: str) -> bool:
         try:
@@ -148,6 +170,7 @@ class System:
         # Programs write in English, and find one another under the root first.
         environment = {
             **os.environ,
+            **self.environment,
             "LC_ALL": "C",
             "PATH": os.pathsep.join([*folders, os.environ.get("PATH", "/usr/bin:/bin")]),
         }

@@ -15,6 +15,7 @@ import re
 import typing as t
 
 from ansible_collections.gpulab.workstation.plugins.module_utils._untrusted.shape import (
+    LONGEST,
     MOST,
     number,
     objects,
@@ -210,7 +211,7 @@ def _gpus(host: Host, seen: Answer, expected: t.Any) -> list[Reason]:
             }
             for layer in objects(seen["layers"])
         ],
-        "findings": [_finding(finding) for finding in objects(seen["findings"])],
+        "findings": [_finding(finding, objects(seen["layers"])) for finding in objects(seen["findings"])],
     }
     weights = ("error", "warning", "info")
     gpus["findings"].sort(key=lambda one: weights.index(one["severity"]))
@@ -221,8 +222,14 @@ def _gpus(host: Host, seen: Answer, expected: t.Any) -> list[Reason]:
     return [_reason("pending", one["message"]) for one in gpus["findings"] if one["severity"] == "warning"]
 
 
-def _finding(finding: Answer) -> Finding:
+def _finding(finding: Answer, layers: list[Answer]) -> Finding:
     remedy = finding["remedy"]
+    seen = [
+        one
+        for layer in layers
+        if layer["name"] == finding["layer"] and finding["severity"] != "info"
+        for one in objects(layer.get("evidence") or [])
+    ]
     return {
         "id": text(finding["id"]),
         "layer": text(finding["layer"]),
@@ -235,6 +242,13 @@ def _finding(finding: Answer) -> Finding:
         "commands": texts(remedy["commands"]),
         "requires_reboot": bool(remedy["requires_reboot"]),
         "docs_url": text(remedy["docs_url"]),
+        "evidence": [
+            {
+                "ref": text(one["ref"]) + ("" if one.get("rc") is None else f" (exit {text(one['rc'])})"),
+                "text": text(str(one["text"])[-LONGEST:]),
+            }
+            for one in seen
+        ],
     }
 
 

@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Gpu, Machine
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.catalogue import ENTRIES
-from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.plays import PLAYS, Play
+from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.plays import PLAYS as OWN
+from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.plays import Play
+from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.reports import CASES, FOUND
 
 BY_ID = {entry.id: entry for entry in ENTRIES}
 ROWS = range(1, 38)
+PLAYS = [*OWN, *CASES, *FOUND]
 
 
 @pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.id)
