@@ -1153,6 +1153,25 @@ _MEASURED: tuple[Entry, ...] = (
 )
 
 
+# Where another kind of engine has what the texts name, and how it is restarted.
+_PLACES: dict[str, tuple[tuple[str, str], ...]] = {
+    "rootless": (
+        ("systemctl restart docker", "systemctl --user restart docker"),
+        ("systemctl start docker", "systemctl --user start docker"),
+        ("journalctl --unit docker", "journalctl --user --unit docker"),
+        (
+            "ansible-playbook site.yml --tags docker,nvidia_container_toolkit",
+            "nvidia-ctk runtime configure --runtime=docker --cdi.enabled --config=$HOME/.config/docker/daemon.json",
+        ),
+        ("/etc/docker/daemon.json", "~/.config/docker/daemon.json"),
+    ),
+    "snap": (
+        ("systemctl restart docker", "snap restart docker"),
+        ("systemctl start docker", "snap start docker"),
+        ("journalctl --unit docker", "snap logs docker"),
+        ("/etc/docker/daemon.json", "/var/snap/docker/current/config/daemon.json"),
+    ),
+}
 # What was reported is more to the point than what is left over, so it is said first.
 ENTRIES: tuple[Entry, ...] = (*REPORTED, *_MEASURED)
 
@@ -1165,7 +1184,8 @@ def findings(seen: Seen) -> list[dict[str, t.Any]]:
         for entry, hit, _sure in hits
         if (hit.severity or entry.severity) == "error" and not is_contradicted(seen, entry.excludes)
     }
-    return [_finding(entry, hit, sure) for entry, hit, sure in hits if not found.intersection(entry.unless)]
+    engine = seen.engine
+    return [_finding(entry, hit, sure, engine) for entry, hit, sure in hits if not found.intersection(entry.unless)]
 
 
 def _confidence(seen: Seen, entry: Entry, hit: Hit) -> str:
@@ -1178,10 +1198,12 @@ def _confidence(seen: Seen, entry: Entry, hit: Hit) -> str:
     return wanted
 
 
-def _finding(entry: Entry, hit: Hit, confidence: str | None = None) -> dict[str, t.Any]:
+def _finding(entry: Entry, hit: Hit, confidence: str | None = None, engine: str | None = None) -> dict[str, t.Any]:
     def filled(text: str) -> str:
         """A text of the catalogue with what was found in it. Braces that are a command's own stay."""
         values = hit.values or {}
+        for usual, there in _PLACES.get(engine or "", ()):
+            text = text.replace(usual, there)
         return re.sub(r"\{(\w+)\}", lambda name: str(values.get(name[1], name[0])), text)
 
     return {

@@ -33,6 +33,8 @@ _UNKNOWN_ERROR = re.compile(r"Failed to initialize NVML: Unknown Error", re.I)
 _DENIED = re.compile(r"Failed to initialize NVML: Insufficient Permissions", re.I)
 _NO_SMI = re.compile(r'exec: "nvidia-smi": executable file not found|nvidia-smi: (?:command )?not found', re.I)
 _FIRST_WITHOUT_KERNELS = (10, 0)
+_RESTART = "systemctl restart docker"
+_CONFIGURE = "ansible-playbook site.yml --tags docker,nvidia_container_toolkit"
 
 
 def toolkit_missing(seen: Seen) -> t.Iterator[Hit]:
@@ -57,12 +59,12 @@ def docker_ignores_gpus(seen: Seen) -> t.Iterator[Hit]:
                 confidence="likely",
                 cause="nvidia-container-runtime-hook is installed, and was not in Docker's PATH when it started.",
                 remedy="Restart Docker.",
-                commands=("command -v nvidia-container-runtime-hook", restart(seen)),
+                commands=("command -v nvidia-container-runtime-hook", _RESTART),
             )
         elif not seen.toolkit_programs:
-            yield Hit(commands=(_configure(seen), restart(seen)))
+            yield Hit(commands=(_CONFIGURE, _RESTART))
         else:
-            yield Hit(confidence="likely", commands=("apt-get install nvidia-container-toolkit", restart(seen)))
+            yield Hit(confidence="likely", commands=("apt-get install nvidia-container-toolkit", _RESTART))
 
 
 def docker_is_snap(seen: Seen) -> t.Iterator[Hit]:
@@ -371,22 +373,6 @@ def _has_devices(seen: Seen) -> bool:
 
 def _is_unclear(seen: Seen) -> bool:
     return any(file.spec.problem for file in seen.cdi_files)
-
-
-def restart(seen: Seen) -> str:
-    """How the engine that is used here is restarted."""
-    if seen.engine == "rootless":
-        return "systemctl --user restart docker"
-    if seen.engine == "snap":
-        return "snap restart docker"
-    return "systemctl restart docker"
-
-
-def _configure(seen: Seen) -> str:
-    """How the engine that is used here gets to know the toolkit."""
-    if seen.engine == "rootless":
-        return "nvidia-ctk runtime configure --runtime=docker --config=$HOME/.config/docker/daemon.json"
-    return "ansible-playbook site.yml --tags docker,nvidia_container_toolkit"
 
 
 def _is_own(seen: Seen) -> bool:

@@ -489,6 +489,22 @@ def test_engine_that_keeps_its_pid_elsewhere_is_asked(build: Build, look_at: Loo
     assert result["docker"]["engine"] == ("rootless" if "user" in sign else "rootful")
 
 
+@pytest.mark.parametrize(
+    ("settings", "command"),
+    [
+        ({}, "ansible-playbook site.yml --tags docker,nvidia_container_toolkit"),
+        ({"options": ["name=rootless"]}, "--config=$HOME/.config/docker/daemon.json"),
+    ],
+)
+def test_remedy_is_for_the_kind_of_engine(
+    build: Build, look_at: Look, settings: dict[str, t.Any], command: str
+) -> None:
+    root = build(Machine())
+    files.docker(root, docker_replies(runtimes=["runc"], **settings))
+    (found,) = [one for one in look_at(root)["findings"] if one["id"] == "runtime_not_registered"]
+    assert command in " ".join(found["remedy"]["commands"])
+
+
 def test_jetson(build: Build, look_at: Look) -> None:
     root = build(Machine(gpus=(), driver="540.4.0", library=None, cdi=False, toolkit=None))
     files.write(root / "proc/device-tree/compatible", b"nvidia,p3768-0000+p3767-0005\0nvidia,tegra234\0")
