@@ -17,7 +17,7 @@ SCENARIOS = sorted(path.parent.name for path in MOLECULE.glob("*/molecule.yml"))
 # A controller's mirror has its own distribution only.
 NEEDS_DEBIAN = {
     "docker_upstream": "its archive is repacked from Debian 13's engine",
-    "gpu": "it has machines of Debian 12 and 13, and NVIDIA's own packages of Debian non-free",
+    "gpu": "it has machines of Debian 12 and 13",
     "lab": "its workstations are of Debian 12 and 13, and the base of its image is bootstrapped from the mirror",
     "nvidia_driver": "it installs NVIDIA's driver from Debian 13's non-free",
 }
