@@ -159,7 +159,6 @@ class Host:
             assert not moved, f"containers are lost: {moved}"
         self.held, self.newer, self.outdated = self.config, set(), False
         self.pid += 1
-        self.restarts += 1
 
     def state(self) -> tuple[t.Any, ...]:
         return (self.packages, self.config, self.held, self.engine, self.pid, self.containers, self.drop_ins)
@@ -198,6 +197,7 @@ class Host:
                     assert not kept or decided.restart.stop == self.containers or not decided.restart.stop
                     self.stopped, self.containers = self.containers, []
                 self.restart()
+                self.restarts += 1
                 seen = dataclasses.replace(seen, now=self.look(), removed_drop_ins=removed, **self.unapplied())
             decided = plan(wanted, seen)
         return decided
@@ -236,4 +236,6 @@ class Host:
             self.version = decided.versions.candidate
             if wanted.variables.restart == "always":
                 self.stopped, self.containers = self.containers, []
+            # docker_restart never is about running containers: without one, an upgrade that was asked for goes ahead.
+            assert wanted.variables.restart != "never" or not self.containers
             self.restart()
