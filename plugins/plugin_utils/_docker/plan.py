@@ -444,8 +444,10 @@ def _daemon(wanted: Wanted, seen: Seen, daemon: DaemonSettings) -> Daemon:
     store = seen.before.engine.containerd_snapshotter
     withheld = [
         path
-        for path in dict.fromkeys(seen.foreseen)
-        if _loses_containers(path) and not _is_in_force(path, daemon.settings, store)
+        for path in sorted(set(seen.foreseen))
+        if _loses_containers(path)
+        # A key that is also in `absent` is removed, whatever its setting says.
+        and (any(_overlaps(path, other) for other in absent) or not _is_in_force(path, daemon.settings, store))
     ]
     return Daemon(
         settings=without(daemon.settings, withheld),
