@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.gpulab.workstation.tests.integration import times
-from ansible_collections.gpulab.workstation.tests.integration.lanes import CommandError, Lane, Lanes, Run
+from ansible_collections.gpulab.workstation.tests.integration.lanes import CommandError, Lane, Lanes, Remote, Run
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -28,7 +28,7 @@ WIDTH = int(os.environ.get("GPULAB_TEST_LANES", "2"))
 # Where .ci/run wants the whole run to end, in seconds since 1970.
 UNTIL = float(os.environ.get("GPULAB_TEST_UNTIL", "inf"))
 
-LANES = pytest.StashKey[Lanes]()
+LANES = pytest.StashKey[Remote]()
 
 # The programs of the environment that runs pytest, also where nobody has activated it.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -85,10 +85,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         for line in text.splitlines():
             os.write(terminal, f"{minutes:3d}:{seconds:02d} {line}\n".encode())
 
-    lanes = Lanes([lane_of(item) for item in items], WIDTH, UNTIL, say)
-    session.config.stash[LANES] = lanes
     times.begin()
-    lanes.start()
+    lanes = Remote(Lanes([lane_of(item) for item in items], WIDTH, UNTIL, say))
+    session.config.stash[LANES] = lanes
     try:
         return (yield)
     finally:

@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tests of minutes run beside each other and beside the rest: each in a thread, pytest only waits for its end.
 
+The threads are those of a process of their own, because unit tests replace the clock, the environment, and functions
+of modules in pytest's.
+
 A test in this folder with the mark ``lane`` is such a test. Its function gets ``run`` and its parameters, and no
 fixture, because it starts before pytest reaches it: as soon as a lane is free and the tests that it names are over.
 
@@ -16,16 +19,20 @@ fixture, because it starts before pytest reaches it: as soon as a lane is free a
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import signal
 import subprocess
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -224,3 +231,68 @@ class Lanes:
                 self._say(self.expired)
                 self.stop(self.expired)
             time.sleep(1)
+
+
+class Remote:
+    """Lanes in a process of their own, as pytest's process sees them. ``tests`` are its own copies."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self.tests = lanes.tests
+        self.expired = ""
+        self._lanes = lanes
+        context = multiprocessing.get_context("fork")
+        self._here, there = context.Pipe()
+        self._process = context.Process(target=_serve, args=(lanes, there, self._here), name="lanes")
+        self._process.start()
+        there.close()
+        self._receiver = threading.Thread(target=self._receive, name="lanes-receiver", daemon=True)
+        self._receiver.start()
+
+    def stop(self, reason: str) -> None:
+        """End what runs, and wait until nothing does."""
+        with suppress(OSError):
+            self._here.send(reason)
+        self._process.join(timeout=120)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._receiver.join(timeout=10)
+
+    def _receive(self) -> None:
+        by_name = {lane.name: lane for lane in self.tests}
+        with suppress(EOFError, OSError):
+            while True:
+                name, problem, times, self.expired = self._here.recv()
+                lane = by_name.pop(name)
+                lane.seconds, lane.cpu_seconds, lane.phases = times
+                if problem is None:
+                    lane.ended.set_result(None)
+                else:
+                    lane.ended.set_exception(CommandError(problem))
+        for lane in by_name.values():
+            lane.ended.set_exception(CommandError("The process that runs the lanes has ended before this test did."))
+
+
+def _serve(lanes: Lanes, parent: Connection, unused: Connection) -> None:
+    """Run the lanes, say how each test ends, and stop when pytest says so or is gone."""
+    unused.close()
+    # The terminal's Ctrl-C is for pytest, which then says when to stop. Programs get the signal's default again.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    sending = threading.Lock()
+
+    def send(lane: Lane, ended: Future[None]) -> None:
+        problem = ended.exception()
+        told = problem is None or isinstance(problem, CommandError)
+        text = None if problem is None else str(problem) if told else "".join(traceback.format_exception(problem))
+        with sending, suppress(OSError):
+            parent.send((lane.name, text, (lane.seconds, lane.cpu_seconds, lane.phases), lanes.expired))
+
+    for lane in lanes.tests:
+        lane.ended.add_done_callback(partial(send, lane))
+    lanes.start()
+    reason = "pytest has ended"
+    with suppress(EOFError):
+        reason = parent.recv()
+    lanes.stop(reason)
+    # Nothing of pytest, which this process is a copy of, has its end here.
+    os._exit(0)

@@ -14,7 +14,7 @@ cd "$work"
 versions="26.1.4 26.1.5 27.0.1"
 
 # Of what nobody installs, the name and the version do.
-empty() { case $1 in 27.*) rm -rf "$name/usr" ;; esac; }
+empty() { case $1 in 27.*) rm -rf "${name:?}/usr" ;; esac; }
 
 apt-get -o APT::Sandbox::User=root download -qq docker.io docker-cli containerd runc docker-buildx docker-compose
 

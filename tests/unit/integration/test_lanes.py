@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.gpulab.workstation.tests.integration import lanes as module
-from ansible_collections.gpulab.workstation.tests.integration.lanes import CommandError, Lane, Lanes, Run
+from ansible_collections.gpulab.workstation.tests.integration.lanes import CommandError, Lane, Lanes, Remote, Run
 
 
 class Session:
@@ -130,3 +130,29 @@ def test_all_of_them_end_with_the_session(session: Session) -> None:
     assert lanes.expired in str(hangs.ended.exception())
     assert str(waits.ended.exception()) == f"Not run: {lanes.expired}"
     assert "+waits" not in session.noted
+
+
+def test_a_process_of_its_own_tells_how_each_test_ends(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(run: Run) -> None:
+        assert run("work", ["sh", "-c", "echo '==> look'; echo 1"]).endswith("2")
+
+    lanes = [session.add("passes", lambda run: run("other", ["true"])), session.add("fails", fail)]
+    remote = Remote(Lanes(session.tests, 1, time.time() + 60, session.said.append))
+    # A unit test that plays another time.
+    monkeypatch.setattr(time, "time", lambda: 1e12)
+    problem = lanes[1].ended.exception(timeout=30)
+    remote.stop("the session has ended")
+    assert lanes[0].ended.exception() is None
+    assert "AssertionError" in str(problem)
+    assert set(lanes[1].phases) == {"work: start", "work: look"}
+    assert remote.expired == ""
+
+
+def test_a_process_of_its_own_stops_what_runs(session: Session) -> None:
+    hangs = session.add("hangs", lambda run: run("work", ["sleep", "300"]))
+    waits = session.add("waits")
+    remote = Remote(Lanes(session.tests, 1, float("inf"), session.said.append))
+    time.sleep(1)
+    remote.stop("enough")
+    assert "enough" in str(hangs.ended.exception(timeout=5))
+    assert str(waits.ended.exception(timeout=5)) == "Not run: enough"
