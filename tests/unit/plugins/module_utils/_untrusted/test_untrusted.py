@@ -72,7 +72,7 @@ def test_file_that_is_none(make: t.Callable[[Path], None], code: int, tmp_path: 
         files.read(tmp_path / "file", 4096)
     assert refused.value.errno == code
     assert refused.value.filename == str(tmp_path / "file")
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 50
 
 
 def test_file_of_just_that_size(tmp_path: Path) -> None:
@@ -110,9 +110,9 @@ def test_replacing_a_link_replaces_the_link(tmp_path: Path) -> None:
 
 def test_program_that_does_not_end() -> None:
     begin = time.monotonic()
-    done = child.run(["sh", "-c", "echo said; sleep 60"], 0.3)
+    done = child.run(["sh", "-c", "echo said; sleep 60"], 3)
     assert (done.code, done.out) == (None, "said\n")
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 50
 
 
 def test_program_that_does_not_stop_talking() -> None:
@@ -147,7 +147,7 @@ def test_work_is_done_with_the_rights_of_the_user(public: Path) -> None:
 
 @as_root
 @pytest.mark.parametrize(
-    ("number", "expected"), [(signal.SIGSTOP, "did not end within 1 seconds"), (signal.SIGKILL, "killed by somebody")]
+    ("number", "expected"), [(signal.SIGSTOP, "did not end within 5 seconds"), (signal.SIGKILL, "killed by somebody")]
 )
 def test_work_that_its_user_stops_or_kills_has_not_succeeded(number: int, expected: str) -> None:
     """A process of the user's may send signals to one that has their rights."""
@@ -158,8 +158,8 @@ def test_work_that_its_user_stops_or_kills_has_not_succeeded(number: int, expect
 
     begin = time.monotonic()
     with pytest.raises(user.FailedError, match=expected):
-        user.as_user(NOBODY, work, seconds=1)
-    assert time.monotonic() - begin < 10
+        user.as_user(NOBODY, work, seconds=5)
+    assert time.monotonic() - begin < 50
 
 
 @as_root
@@ -171,6 +171,11 @@ def test_work_cannot_be_looked_into_by_its_user() -> None:
         return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
     assert "Permission denied" in user.as_user(NOBODY, work)
+
+
+def children() -> list[str]:
+    """The processes that this one has started and not waited for, such as that of the lanes."""
+    return Path("/proc/thread-self/children").read_text().split()
 
 
 def test_each_work_has_a_result_of_its_own() -> None:
@@ -192,14 +197,14 @@ def test_each_work_has_a_result_of_its_own() -> None:
         lambda: deep,
         lambda: 5,
     ]
-    one, two, three, four, five, six = user.together(works, seconds=2, most=2000)
+    before = children()
+    one, two, three, four, five, six = user.together(works, seconds=10, most=2000)
     assert (one, six) == ({"a": [1, "ä"]}, 5)
     assert "killed by somebody" in str(two)
-    assert "did not end within 2 seconds" in str(three)
+    assert "did not end within 10 seconds" in str(three)
     assert "returned more than 2000 bytes" in str(four)
     assert isinstance(five, user.FailedError)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert children() == before
 
 
 @as_root
@@ -281,9 +286,9 @@ OK = b"HTTP/1.1 200 OK\r\n"
 def test_server_that_does_not_come_to_an_end(server: t.Callable[[], Hostile], code: int | None) -> None:
     begin = time.monotonic()
     with pytest.raises(OSError, match=r".+") as refused:
-        web.get(server().url, begin + 1, 1000)
+        web.get(server().url, begin + 3, 1000)
     assert code in (None, refused.value.errno)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 50
 
 
 def test_redirect_is_not_followed_with_the_token() -> None:
