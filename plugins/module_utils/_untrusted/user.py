@@ -73,7 +73,7 @@ def together(
                 work = _Work(action, seconds, most, rights)
                 running[work.channel] = (index, work)
             first = min(work.deadline for _index, work in running.values())
-            ready, _, _ = select.select(list(running), [], [], max(0.0, first - time.monotonic()))
+            ready = select.select(list(running), [], [], max(0.0, first - time.monotonic()))[0]
             for channel, (index, work) in list(running.items()):
                 if (channel in ready and work.has_ended()) or time.monotonic() >= work.deadline:
                     del running[channel]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import http.client
 import io
@@ -45,12 +46,13 @@ def get(
             connection.settimeout(_left(deadline))
             connection.sendall("".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1"))
             # Headers count, too: there may be any number of them.
-            answer = http.client.HTTPResponse(t.cast("socket.socket", _Bounded(connection, deadline, most + 65536)))
-            answer.begin()
-            body = answer.read(most + 1)
-            if len(body) > most:
-                raise OSError(errno.EFBIG, f"it answered with more than {most} bytes")
-            return answer.status, body
+            bounded = t.cast("socket.socket", _Bounded(connection, deadline, most + 65536))
+            with contextlib.closing(http.client.HTTPResponse(bounded)) as answer:
+                answer.begin()
+                body = answer.read(most + 1)
+                if len(body) > most:
+                    raise OSError(errno.EFBIG, f"it answered with more than {most} bytes")
+                return answer.status, body
 
 
 def _left(deadline: float) -> float:

@@ -111,7 +111,8 @@ ANSWERS: dict[str, tuple[str, t.Any]] = {
 def test_answers_of_other_types(play: str, neighbors: Others, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Server()
     try:
-        path, other.answers[path] = ANSWERS[play][0], ANSWERS[play][1]
+        path, answer = ANSWERS[play]
+        other.answers[path] = answer
         neighbors(2, other.port)
         found = healths(observe(None, "api", "list_physical_devices", 60))
     finally:

@@ -180,7 +180,7 @@ def children() -> list[str]:
 
 def test_each_work_has_a_result_of_its_own() -> None:
     deep: list[t.Any] = []
-    for _ in range(100_000):
+    for _level in range(100_000):
         deep = [deep]
 
     def die() -> None:
