@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
@@ -39,9 +40,21 @@ def variables(role: str) -> dict[str, Any]:
     return found | {"keras_image_wanted": trust_as_template("{{ __keras_image_computed }}")}
 
 
-def evaluate(role: str, name: str, given: dict[str, Any]) -> Any:
-    TEMPLAR.available_variables = variables(role) | given
-    return TEMPLAR.template(trust_as_template("{{ " + name + " }}"))
+def evaluate(role: str, name: str, given: dict[str, Any], templates: dict[str, Any]) -> dict[str, Any]:
+    TEMPLAR.available_variables = variables(role) | given | trusted(templates)
+    try:
+        return {"value": TEMPLAR.template(trust_as_template("{{ " + name + " }}"))}
+    except AnsibleError as error:
+        return {"error": str(error)}
+
+
+def trusted(value: Any) -> Any:
+    """As if it stood in the role."""
+    if isinstance(value, dict):
+        return {key: trusted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [trusted(item) for item in value]
+    return trust_as_template(value) if isinstance(value, str) else value
 
 
 init_plugin_loader()

@@ -11,16 +11,27 @@ from typing import Any
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
 
+class EvaluationError(Exception):
+    """What Ansible says of a variable that it cannot evaluate."""
+
+
 class Evaluator:
     """The variables of roles, evaluated by Ansible: the process of evaluate.py."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
 
-    def evaluate(self, role: Path, name: str, **given: Any) -> Any:
-        """A variable of the role in this directory, where those that are given are set."""
+    def evaluate(self, role: Path, name: str, templates: dict[str, Any] | None = None, /, **given: Any) -> Any:
+        """A variable of the role in this directory, or an expression, where those that are given are set.
+
+        The variables of `templates` hold templates, as those of a task do.
+        """
         assert self.process.stdin
         assert self.process.stdout
-        self.process.stdin.write(json.dumps({"role": str(role), "name": name, "given": given}) + "\n")
+        question = {"role": str(role), "name": name, "given": given, "templates": templates or {}}
+        self.process.stdin.write(json.dumps(question) + "\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        answer = json.loads(self.process.stdout.readline())
+        if "error" in answer:
+            raise EvaluationError(answer["error"])
+        return answer["value"]
