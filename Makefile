@@ -9,7 +9,7 @@ setup := molecule/resources/setup.sh
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-url demo-ssh demo-report demo-down test test-fast test-gpu molecule bench bench-gpu-image bench-fleet screenshot screenshot-fleet docs lock clean
+.PHONY: help venv doctor demo demo-url demo-ssh demo-report demo-down test test-fast test-times test-clock test-gpu molecule bench bench-gpu-image bench-fleet screenshot screenshot-fleet docs lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -23,6 +23,10 @@ $(VENV)/.tests: requirements.txt tests/requirements.txt $(setup)
 	@touch $@ $(VENV)/.controller
 
 venv: $(VENV)/.controller ## Set up Ansible in .venv
+
+doctor: ## Say why this very machine has no GPU: IMAGE=keras:gpu looks into it, FRAMEWORK=tensorflow asks it, BUNDLE=FILE keeps all, V=1 shows all
+	@PYTHONPATH=collections $(PYTHON) -B -m ansible_collections.gpulab.workstation.molecule.resources.doctor \
+		$(if $(IMAGE),--image "$(IMAGE)") $(if $(FRAMEWORK),--framework "$(FRAMEWORK)") $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(V),--verbose)
 
 demo: $(VENV)/.controller ## Provision a throwaway machine and print the URL of its notebook; with GPUs: GPU=simulated
 	@sh molecule/resources/demo.sh up $(GPU)
@@ -42,8 +46,14 @@ demo-down: $(VENV)/.controller ## Remove all that `make demo` made
 test: $(VENV)/.tests ## Run everything: lint, units, sanity, molecule scenarios, README
 	@$(BIN)/python -m pytest
 
+test-times: $(VENV)/.tests ## Compare the times of the last `make test` with those of the one before it
+	@$(BIN)/python tests/integration/times.py
+
 test-fast: $(VENV)/.tests ## Run what needs no containers, within a minute
 	@$(BIN)/python -m pytest -m "not slow" -n 2
+
+test-clock: $(VENV)/.tests ## Run the fast tests on other days: in a year, and in ten
+	@sh tests/clock/run.sh
 
 test-gpu: $(VENV)/.tests ## Run what needs a real NVIDIA GPU, on a machine that has one
 	@$(BIN)/python -m pytest -m gpu tests/gpu

@@ -290,9 +290,20 @@ def gpu_failures() -> tuple[Path, str]:
         parts.append(f"{quoted(entry.remedy.text)}{reboot}")
         if entry.remedy.commands:
             parts.append("\n".join(["```console", *(f"# {command}" for command in entry.remedy.commands), "```"]))
+        seen = [name for name in entry.needs if not name.startswith("not ")]
+        unseen = [*entry.excludes, *(name.removeprefix("not ") for name in entry.needs if name.startswith("not "))]
+        if entry.confidence == "certain":
+            against = f", and not {_listed_in_words(unseen)}" if unseen else ""
+            parts.append(f"Certain only where these were seen: {_listed_in_words(seen)}{against}.")
+        if entry.first_guess:
+            parts.append(f"First guess of those who reported it: {quoted(entry.first_guess)}")
         read = f" Read [more]({entry.remedy.docs_url})." if entry.remedy.docs_url else ""
         parts.append(f"Source: {quoted(entry.source)}.{read}")
     return page, "\n\n".join(parts) + "\n"
+
+
+def _listed_in_words(names: list[str]) -> str:
+    return escape(", ".join(names))
 
 
 def quoted(text: str) -> str:

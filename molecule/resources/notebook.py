@@ -84,7 +84,7 @@ class Notebook:
     def wait_until_it_answers(self) -> None:
         self.wait(self.answers, f"{self.unit} does not answer")
 
-    def wait(self, look: Callable[[], Any], otherwise: str, seconds: int = 60) -> Any:
+    def wait(self, look: Callable[[], Any], otherwise: str, seconds: int = 120) -> Any:
         """What ``look`` finds as soon as it is true; else fail with what the unit said."""
         deadline = time.monotonic() + seconds
         while not (found := look()):

@@ -38,7 +38,7 @@ import re
 import typing as t
 
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.gpulab.workstation.plugins.plugin_utils._fleet_report.build import text as plain
+from ansible_collections.gpulab.workstation.plugins.module_utils._untrusted.shape import text as plain
 
 # What only says no.
 _REFUSALS = {"assert", "fail", "require_lists", "validate_argument_spec"}

@@ -43,6 +43,7 @@ options:
   settings:
     description:
       - Keys to set. Objects are merged deeply, lists and all other values are replaced.
+      - Options of a log driver do not outlive it, where V(log-driver) changes, V(log-opts) is replaced.
       - V(null) is refused, because it is mostly a variable that was not set; to remove a key, use O(absent).
       - The task's arguments are logged on the host. Set C(no_log) on the task when a value holds a password.
     type: dict
@@ -65,6 +66,7 @@ options:
       - Refuse a configuration with which the engine would not start. The file stays as it was.
       - Keys that the service also sets by a flag of C(dockerd) are found in its systemd unit with drop-ins, or in
         C(/etc/default/docker) where an init script starts it.
+      - Options that the log driver does not know are found by a table, because C(dockerd --validate) accepts them.
       - Then C(dockerd --validate) judges the result. Where there is no engine yet, or one before 23.0, which cannot,
         keys and types are checked against a table of the engine's options instead; an option that the table does not
         know is an error for the old engine, and a warning where none is installed.
@@ -79,6 +81,14 @@ options:
         mostly can, see the notes.
     type: str
     choices: [reloaded, started]
+  restore:
+    description:
+      - Put back the last file that an engine ran with, all keys of it, and keep the present one beside it as
+        RV(backup_file).
+      - The way back when an engine does not start with a new file. Nothing is changed where no such file is known.
+    type: bool
+    default: false
+    version_added: 0.3.0
   state_path:
     description:
       - The record of what the engine has acknowledged. It holds a copy of the configuration, and is readable by its
@@ -93,7 +103,7 @@ options:
     type: path
     default: /
 notes:
-  - Without O(settings), O(absent) and O(acknowledge), the module only reports.
+  - Without O(settings), O(absent), O(acknowledge) and O(restore), the module only reports.
   - "RV(requires) compares the file with what the engine is known to hold: on the first run of this module on a host,
     that is what the file held before, the best knowledge there is. From then on it is what has been acknowledged."
   - The module remembers which engine process was running when the file was last written or seen changed. When another
@@ -206,6 +216,11 @@ validated_by:
   type: str
   choices: [engine, builtin, none]
   sample: engine
+restored:
+  description: Whether another file was put back.
+  returned: when O(restore=true)
+  type: bool
+  sample: true
 real_path:
   description: The file that O(path) leads to, all symbolic links resolved.
   returned: success
@@ -213,7 +228,7 @@ real_path:
   sample: /etc/docker/daemon.json
 backup_file:
   description: The copy of the file as it was before.
-  returned: when O(backup=true), the file existed and was replaced
+  returned: when O(backup=true) or O(restore=true), the file existed and was replaced
   type: str
   sample: /etc/docker/daemon.json.4711.2026-11-21@10:15:00~
 """
@@ -232,16 +247,19 @@ def main() -> None:
             "backup": {"type": "bool", "default": False},
             "validate": {"type": "bool", "default": True},
             "acknowledge": {"type": "str", "choices": ["reloaded", "started"]},
+            "restore": {"type": "bool", "default": False},
             "state_path": {"type": "path", "default": "/var/lib/gpulab/docker/daemon.json.acknowledged"},
             "root": {"type": "path", "default": "/"},
         },
-        mutually_exclusive=[("acknowledge", "settings"), ("acknowledge", "absent")],
+        mutually_exclusive=[(event, keys) for event in ("acknowledge", "restore") for keys in ("settings", "absent")],
         supports_check_mode=True,
     )
     try:
         manager = DaemonConfigManager(module)
         if module.params["acknowledge"]:
             result = manager.acknowledge(module.params["acknowledge"])
+        elif module.params["restore"]:
+            result = manager.restore()
         elif module.params["settings"] is None and module.params["absent"] is None:
             result = manager.report()
         else:

@@ -35,6 +35,20 @@ options:
     type: list
     elements: str
     default: []
+  users:
+    description:
+      - Names of users that the host should have.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
+  settings:
+    description:
+      - The top-level keys of C(/etc/docker/daemon.json) to return. Name only those that hold no password.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
   socket:
     description:
       - The engine's socket.
@@ -141,6 +155,9 @@ engine:
     data_root:
       description: Where it keeps images, containers and volumes.
       type: str
+    containerd_snapshotter:
+      description: Whether it keeps images in containerd's store instead of one of its own.
+      type: bool
     live_restore:
       description: Whether it would leave containers running while it restarts.
       type: bool
@@ -158,6 +175,7 @@ engine:
     program: /usr/sbin/dockerd
     outdated: false
     data_root: /var/lib/docker
+    containerd_snapshotter: false
     live_restore: true
     reloaded: 0.0
     swarm: false
@@ -191,6 +209,36 @@ group:
   sample:
     exists: true
     members: [ada]
+missing_users:
+  description: Those of O(users) that the host does not have.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+settings:
+  description:
+    - Those of O(settings) that daemon.json has. Empty for a file that cannot be read as JSON.
+  returned: success
+  type: dict
+  sample:
+    log-driver: json-file
+routes:
+  description:
+    - The IPv4 networks that the host's main table routes, without the default route and without the networks of Docker
+      itself.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    network:
+      description: The network.
+      type: str
+    interface:
+      description: The interface through which it is reached.
+      type: str
+  sample:
+    - network: 192.0.2.0/24
+      interface: eth0
 files:
   description: For each of O(files), whether it exists, what is in it, and whether it is newer than the engine's start.
   returned: success
@@ -218,6 +266,8 @@ def main() -> None:
         argument_spec={
             "packages": {"type": "list", "elements": "str", "default": []},
             "files": {"type": "list", "elements": "str", "default": []},
+            "users": {"type": "list", "elements": "str", "default": []},
+            "settings": {"type": "list", "elements": "str", "default": []},
             "socket": {"type": "path", "default": "/run/docker.sock"},
             "timeout": {"type": "int", "default": 10},
             "wait": {"type": "int", "default": 0},
@@ -247,6 +297,9 @@ def main() -> None:
         engine=engine,
         containers=observe.containers(engine, socket, timeout, root),
         group=observe.group("docker"),
+        missing_users=observe.missing_users(module.params["users"]),
+        settings=observe.settings(module.params["settings"], root),
+        routes=observe.routes(engine, socket, timeout, root),
         files=observe.files(module.params["files"], engine, root),
         highest_open_files=processes.highest_open_files(root),
     )

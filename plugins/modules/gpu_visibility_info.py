@@ -89,9 +89,19 @@ options:
       - Seconds for the whole look. What was not reached by then is reported as V(unknown).
     type: int
     default: 180
+  bundle:
+    description:
+      - Whether to return also everything that was seen, as RV(bundle), for somebody else to look at.
+      - Tokens, passwords, variables of containers, serial numbers and names of users are taken out. Read it before you
+        give it away, nevertheless.
+    type: bool
+    default: false
+    version_added: 0.3.0
   root:
     description:
       - The directory that counts as C(/) for files and programs. For tests, and for systems that are mounted.
+      - Or a file with what O(bundle) returned, of this or another host. The look is then at what that host answered,
+        with the options of then, and nothing of this host is read or run.
     type: path
     default: /
 seealso:
@@ -196,7 +206,7 @@ layers:
           description: The exit code of a command.
           type: int
         text:
-          description: The first 2 KiB of it.
+          description: At most 2 KiB of it. Where something is cut, the end is kept, because the reason stands there.
           type: str
   sample:
     - name: pci
@@ -226,7 +236,9 @@ findings:
       description: V(error), V(warning) or V(info).
       type: str
     confidence:
-      description: V(certain), V(likely) or V(possible).
+      description:
+        - V(certain), V(likely) or V(possible).
+        - Certain is only what is proven. Each row of the catalogue names what must be seen for that, and what must not.
       type: str
     gpus:
       description: The GPUs that it concerns, by UUID, else by their place on the bus; empty for all of them.
@@ -246,7 +258,7 @@ findings:
           description: In words.
           type: str
         commands:
-          description: In commands.
+          description: In commands, for the kind of engine and the way of asking for GPUs that the look used.
           type: list
           elements: str
         requires_reboot:
@@ -379,30 +391,47 @@ cdi:
     enabled: true
     spec_files:
       - path: /var/run/cdi/nvidia.yaml
+        cdi_version: 0.5.0
         driver_version: 550.163.01
         devices: ["0", GPU-00000000-1ab0-4000-8000-0123456789ab, all]
         stale: false
         stale_reasons: []
 docker:
-  description: Docker, as far as GPUs depend on it; V(null) where there is none.
+  description: >-
+    Docker, as far as GPUs depend on it; V(null) where there is none. C(engine) is its kind, of V(rootful),
+    V(rootless), V(snap), V(podman), V(desktop) (in a virtual machine), V(desktop_wsl) and V(elsewhere) (on another
+    machine). C(cdi_devices) is what the engine itself found.
   returned: success
   type: dict
   sample:
     version: 26.1.5+dfsg1
     install: deb
+    engine: rootful
+    context: default
+    operating_system: Debian GNU/Linux 13 (trixie)
+    warnings: []
     rootless: false
     cgroup_driver: systemd
     cgroup_version: "2"
     runtimes: [io.containerd.runc.v2, nvidia, runc]
+    cdi_devices: null
     default_runtime: runc
     gpu_methods: {cdi: true, gpus: true, runtime: true}
 container:
   description: >-
     The look into a container; V(null) where there was none. Of several, the first in which nvidia-smi fails, else the
-    last one.
+    last one. C(rc) is the exit code of nvidia-smi inside, and Docker's own only where the container did not start.
   returned: success
   type: dict
-  sample: {image: "keras:gpu", name: null, method: cdi, rc: 0, cuda_required: "12.8", cuda_satisfied: true}
+  sample:
+    image: "keras:gpu"
+    name: null
+    method: cdi
+    rc: 0
+    capabilities: unset
+    visible_devices: void
+    cuda_required: "12.8"
+    cuda_satisfied: true
 frameworks:
   description: What the frameworks said.
   returned: success
@@ -417,10 +446,19 @@ frameworks:
       devices:
         - {id: "/device:GPU:0", uuid: null, name: NVIDIA T4}
       errors: []
+      said: null
+      environment: {}
+bundle:
+  description: What the host answered, as one document of JSON. Written to a file, it is a O(root).
+  returned: when O(bundle) is set
+  type: dict
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.look import Options, look
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility import bundle
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.look import Options, look, options_of
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.parsers.framework import NAMES
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.seen import LAYERS
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.system import System
@@ -444,13 +482,14 @@ def main() -> None:
             "kernel_log": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 30},
             "total_timeout": {"type": "int", "default": 180},
+            "bundle": {"type": "bool", "default": False},
             "root": {"type": "path", "default": "/"},
         },
         supports_check_mode=True,
     )
     asked = module.params
     container = asked["container"] or {"image": None, "method": "auto"}
-    system = System(asked["root"], asked["timeout"], asked["total_timeout"])
+    limits = (asked["timeout"], asked["total_timeout"])
     options = Options(
         layers=asked["layers"],
         expected_gpus=asked["expected_gpus"],
@@ -461,7 +500,16 @@ def main() -> None:
         frameworks=asked["frameworks"],
         kernel_log=asked["kernel_log"],
     )
-    module.exit_json(changed=False, **look(system, options))
+    if os.path.isfile(asked["root"]):
+        try:
+            document = bundle.read(asked["root"])
+        except (OSError, ValueError) as error:
+            module.fail_json(msg=f"root: {error}")
+        module.exit_json(changed=False, **look(bundle.Replay(document, *limits), options_of(document)))
+    recorder = bundle.Recorder(asked["root"], *limits) if asked["bundle"] else None
+    seen = look(recorder or System(asked["root"], *limits), options)
+    more = {"bundle": recorder.bundle(options._asdict())} if recorder else {}
+    module.exit_json(changed=False, **seen, **more)
 
 
 if __name__ == "__main__":

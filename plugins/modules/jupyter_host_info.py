@@ -97,6 +97,11 @@ problems:
   elements: str
   sample:
     - "Instance keras: port 8888 of 127.0.0.1 is taken by nginx (process 812); give it another `port`, or stop that."
+advice:
+  description: What works, and is worth a thought, a sentence each.
+  returned: success
+  type: list
+  elements: str
 engine_error:
   description: Why Docker Engine cannot be asked. Empty where it answers.
   returned: success
@@ -125,10 +130,13 @@ missing_directories:
 units:
   description: >-
     The names of instances by what is to be done about their units, C(to_start), C(to_stop) or nothing (C(settled)), and
-    by what they are, C(active) or C(failed). C(unlisted) are those that are on the host and not among O(instances).
+    by what they are, C(active), C(failed) or C(starting). C(unlisted) are those that are on the host and not among
+    O(instances).
   returned: success
   type: dict
-  sample: {"active": ["keras"], "failed": [], "settled": ["keras"], "to_start": [], "to_stop": [], "unlisted": []}
+  sample:
+    {"active": ["keras"], "failed": [], "settled": ["keras"], "starting": [], "to_start": [], "to_stop": [],
+     "unlisted": []}
 backups:
   description: >-
     The instances that are backed up by themselves (C(timers)), and where restic is, which makes backups. Empty where it

@@ -13,10 +13,8 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 WIDTH, HEIGHT = 1440, 1040
+MINUTE, HOUR, DAY = 60, 60 * 60, 24 * 60 * 60
 NEEDS_SOMEBODY = ["lab07", "lab23", "lab41", "lab14", "lab17", "lab28", "lab31", "lab34", "lab38", "lab50"]
 
 # The contrast of each text with what is under it, by the formula of WCAG 2: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio
@@ -66,17 +65,46 @@ return [number, [...new Set(low)]];
 """
 
 
+# The browser's clock, so that the lab's page is as old on every day.
+CLOCK = """
+{
+  const RealDate = Date;
+  const ahead = AT - RealDate.now();
+  globalThis.Date = class extends RealDate {
+    constructor(...given) {
+      super(...(given.length ? given : [RealDate.now() + ahead]));
+    }
+    static now() {
+      return RealDate.now() + ahead;
+    }
+  };
+}
+"""
+
+
 class Report:
     def __init__(self, window: notebook.Page, path: Path) -> None:
         self.window = window
         self.driver = window.driver
         self.path = path
+        self.clock = ""
 
-    def open(self, report: Any = None, scheme: str = "light", scripts: bool = True, refresh: int = 0) -> None:
+    def set_clock(self, age: float) -> None:
+        """From the next page on, the lab was looked at so many seconds ago."""
+        if self.clock:
+            self.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": self.clock})
+        source = CLOCK.replace("AT", str(int((lab.MADE_AT + age) * 1000)))
+        added = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+        self.clock = added["identifier"]
+
+    def open(
+        self, report: Any = None, scheme: str = "light", scripts: bool = True, refresh: int = 0, age: float = 4 * MINUTE
+    ) -> None:
         if self.driver.current_url.startswith(self.path.as_uri()):
             # As for the first time.
             self.driver.execute_script("sessionStorage.clear()")
         self.path.write_text(rendering.render(report or lab.report(), refresh), encoding="utf-8")
+        self.set_clock(age)
         self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
         # What still scrolls cannot be clicked.
         features = [
@@ -206,15 +234,20 @@ def fits_a_narrow_window(report: Report) -> None:
 
 
 def tells_its_age(report: Report) -> None:
-    """Made every five minutes, until two hours ago."""
-    fresh, old = (
-        {**lab.report(), "made_at": datetime.fromtimestamp(time.time() - seconds, UTC).isoformat()}
-        for seconds in (600, 7300)
+    """A page that is made every five minutes is old after hours, any other after a day."""
+    every_5_minutes = 5 * MINUTE
+    ages = (
+        (10 * MINUTE, every_5_minutes, False, "10 minutes"),
+        (2 * HOUR + MINUTE, every_5_minutes, True, "2 hours"),
+        (2 * HOUR + MINUTE, 0, False, "2 hours"),
+        (400 * DAY, 0, True, "400 days"),
     )
-    for made, refresh, is_old in ((fresh, 300, False), (old, 300, True), (old, 0, False)):
-        report.open(made, refresh=refresh)
-        assert report.driver.title.startswith("Old: ") is is_old
-        assert ("old: " in report.driver.find_element(By.ID, "age").text) is is_old
+    for age, refresh, is_old, text in ages:
+        report.open(refresh=refresh, age=age)
+        assert report.driver.title.startswith("Old: ") is is_old, (age, refresh, report.driver.title)
+        # Where the clock's zone is not UTC, the local time follows.
+        said = report.driver.find_element(By.ID, "age").text
+        assert said.startswith(f"({'old: ' if is_old else ''}{text} ago"), (age, refresh, said)
 
 
 def opens_what_was_found(report: Report) -> None:
@@ -332,11 +365,7 @@ def take_picture(path: Path) -> None:
     with opened() as report:
         report.open()
         report.driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
-        # The lab's Monday is not the day of the picture.
-        report.driver.execute_script(
-            "const age = document.getElementById('age'); age.textContent = ' (4 minutes ago)'; age.className = '';"
-            "scrollTo(0, 0)"
-        )
+        report.driver.execute_script("scrollTo(0, 0)")
         report.window.picture(path)
 
 

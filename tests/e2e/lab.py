@@ -73,6 +73,9 @@ def _gpus(number: int, model: str, count: int) -> Answer:
                 "status": status,
                 "blocked_by": broken_from if status == "unknown" else None,
                 "reason": None,
+                "evidence": [{"source": "command", "ref": "nvidia-smi -L", "rc": 15, "text": "GPU is lost.\nReboot."}]
+                if layer == broken_from
+                else [],
             }
             for layer, status in statuses.items()
         ],

@@ -3,13 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What only a real GPU proves: that the driver, the toolkit and the frameworks are as the simulation plays them.
 
-Changes nothing on the machine but an image of some megabytes, and containers that are removed again.
+Changes nothing on the machine but an image of some megabytes, containers that are removed again, and the CDI
+specification, which is taken away and written again.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,49 @@ from ansible_collections.gpulab.workstation.tests.gpu.conftest import Look, run
 
 pytestmark = pytest.mark.gpu
 
+# The same on CPU and GPU: a product of matrices, and a fit of some steps with the same weights, data and order.
+COMPUTE = """
+import json, os, time
+os.environ["KERAS_BACKEND"] = "tensorflow"
+import numpy, tensorflow as tf
+for gpu in tf.config.list_physical_devices("GPU"):
+    tf.config.experimental.set_memory_growth(gpu, True)
+tf.config.experimental.enable_tensor_float_32_execution(False)
+chance = numpy.random.default_rng(1)
+left, right = (chance.standard_normal((2048, 2048), dtype=numpy.float32) for _side in "ab")
+inputs = chance.standard_normal((512, 32), dtype=numpy.float32)
+wanted = (inputs @ chance.standard_normal((32, 1), dtype=numpy.float32)).astype(numpy.float32)
+found, weights = {}, None
+for place in ("/CPU:0", "/GPU:0"):
+    with tf.device(place):
+        tf.linalg.matmul(left, right).numpy()
+        begun = time.monotonic()
+        product = tf.linalg.matmul(left, right)
+        where, product = product.device, product.numpy()
+        multiplied = time.monotonic() - begun
+        layers = [tf.keras.layers.Dense(32, "relu"), tf.keras.layers.Dense(1)]
+        model = tf.keras.Sequential([tf.keras.Input((32,)), *layers])
+        if weights:
+            model.set_weights(weights)
+        else:
+            weights = model.get_weights()
+        model.compile(tf.keras.optimizers.SGD(0.01), "mse")
+        begun = time.monotonic()
+        losses = model.fit(inputs, wanted, batch_size=64, epochs=5, shuffle=False, verbose=0).history["loss"]
+        fitted = time.monotonic() - begun
+    found[place] = {"device": where, "product": product, "losses": losses, "matmul_s": multiplied, "fit_s": fitted}
+cpu, gpu = found["/CPU:0"], found["/GPU:0"]
+scale = float(numpy.abs(cpu["product"]).max())
+def took(one):
+    return {"matmul": one["matmul_s"], "fit": one["fit_s"]}
+print("gpulab:" + json.dumps({
+    "device": gpu["device"],
+    "difference": float(numpy.abs(cpu["product"] - gpu["product"]).max()) / scale,
+    "losses": {"cpu": cpu["losses"], "gpu": gpu["losses"]},
+    "seconds": {"cpu": took(cpu), "gpu": took(gpu)},
+}))
+"""
+SPECIFICATION = Path("/var/run/cdi/nvidia.yaml")
 HOST_LAYERS = ("pci", "kernel_driver", "device_nodes", "nvml")
 ARGUMENTS = {
     "cdi": ["--device", "nvidia.com/gpu=all"],
@@ -125,3 +171,54 @@ def test_tensorflow_sees_every_gpu(look: Look, smi: list[str], methods: dict[str
         pytest.skip("the image keras:gpu is not here: playbooks/build_image.yml with keras_image_variant: gpu makes it")
     seen = look(container={"image": "keras:gpu"}, frameworks=["tensorflow"])
     assert seen["counts"]["frameworks"]["tensorflow"] == len(smi), seen["findings"]
+
+
+def test_tensorflow_computes_the_same_on_gpu_and_cpu(
+    smi: list[str], methods: dict[str, bool], record_property: Callable[[str, object], None]
+) -> None:
+    """In the notebook's own container where one runs, else in a new one of its image; both are timed."""
+    listed = run(
+        "docker", "ps", "--filter", "label=gpulab.workstation.jupyter", "--format", "{{.Names}}"
+    ).stdout.split()
+    for name in listed:
+        if run("docker", "exec", name, "nvidia-smi", "-L").returncode == 0:
+            done = run("docker", "exec", name, "python3", "-c", COMPUTE)
+            break
+    else:
+        if run("docker", "image", "inspect", "keras:gpu").returncode != 0:
+            pytest.skip("no notebook with a GPU runs here, and the image keras:gpu is not here")
+        method = next(name for name in ARGUMENTS if methods[name])
+        fixed = ["--rm", "--pull=never", "--network=none", *ARGUMENTS[method], "--entrypoint=python3"]
+        done = run("docker", "run", *fixed, "keras:gpu", "-c", COMPUTE)
+    assert done.returncode == 0, done.stderr[-2000:]
+    answer = json.loads(done.stdout.rpartition("gpulab:")[2])
+    record_property("seconds", answer["seconds"])
+    print(f"TensorFlow on CPU and GPU, in seconds: {json.dumps(answer['seconds'])}")
+    assert "GPU:0" in answer["device"], answer
+    # Sums of 2048 products in another order: some units in the sixth place.
+    assert answer["difference"] < 1e-4, answer
+    assert answer["losses"]["gpu"] == pytest.approx(answer["losses"]["cpu"], rel=1e-2), answer
+    assert answer["losses"]["gpu"][-1] < answer["losses"]["gpu"][0], "it has learned nothing"
+
+
+def test_specification_that_is_gone_is_named_and_written_again(look: Look, methods: dict[str, bool]) -> None:
+    """A break and its repair that need no reboot. Containers that run keep their GPUs all the while."""
+    if os.geteuid() != 0 or not methods["cdi"]:
+        pytest.skip("needs root, and GPUs by CDI")
+    if run("systemctl", "cat", "nvidia-cdi-refresh.service").returncode != 0 or not SPECIFICATION.is_file():
+        pytest.skip("nvidia-cdi-refresh.service does not write the specification here")
+    if any(Path("/etc/cdi").glob("nvidia*")):
+        pytest.skip("another specification in /etc/cdi would stand in for it")
+    kept = SPECIFICATION.read_bytes()
+    try:
+        SPECIFICATION.unlink()
+        broken = look()
+        assert [one["id"] for one in broken["findings"] if one["layer"] == "cdi"] == ["cdi_spec_missing"], broken
+        assert broken["counts"]["cdi"] == 0
+        assert run("systemctl", "restart", "nvidia-cdi-refresh.service").returncode == 0
+        mended = look()
+        assert not [one["id"] for one in mended["findings"] if one["layer"] == "cdi"], mended["summary"]
+        assert mended["counts"]["cdi"] == mended["counts"]["nvml"]
+    finally:
+        if not SPECIFICATION.is_file():
+            SPECIFICATION.write_bytes(kept)

@@ -1,114 +1,154 @@
 # Copyright (c) 2026, the gpulab.workstation authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests with testbed machines share: running a long command visibly, and leaving nothing behind."""
+"""The tests with testbed machines: they run in lanes (lanes.py), end in time, and leave nothing behind."""
 
 from __future__ import annotations
 
 import os
-import re
-import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.gpulab.workstation.tests.integration import times
+from ansible_collections.gpulab.workstation.tests.integration.lanes import CommandError, Lane, Lanes, Run
 
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 RESOURCES = ROOT / "molecule" / "resources"
 # What files/engine.sh and create.yml leave while an engine that they started runs.
 ENGINE_NOTES = [Path("/run/gpulab-testbed-engine.pid"), Path("/run/gpulab-testbed-engine.unit")]
 SUDO = [] if os.geteuid() == 0 else ["sudo", "-n"]
-LOGS = ROOT / ".cache" / "logs"
+# Two lanes beside pytest's own thread keep two cores busy: most of a scenario is waiting.
+WIDTH = int(os.environ.get("GPULAB_TEST_LANES", "2"))
+# Where .ci/run wants the whole run to end, in seconds since 1970.
+UNTIL = float(os.environ.get("GPULAB_TEST_UNTIL", "inf"))
+
+LANES = pytest.StashKey[Lanes]()
 
 # The programs of the environment that runs pytest, also where nobody has activated it.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-
-_ANSI = re.compile(r"\x1b(\[[0-9;]*m|\]8;;.*?\x1b\\)")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder needs testbed machines, and minutes."""
     for item in items:
-        if Path(item.path).is_relative_to(Path(__file__).parent):
+        if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("lane"):
+            # The lane has a limit of its own.
+            item.add_marker(pytest.mark.timeout(0))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def engine_is_left_as_it_was() -> Iterator[None]:
-    """Stop the engine that these tests started; one that ran before (a demo's, the user's) goes on running."""
+def lane_of(item: pytest.Function) -> Lane:
+    marker = item.get_closest_marker("lane")
+    assert marker is not None
+    parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+
+    def test(run: Run) -> None:
+        item.obj(run=run, **parameters)
+
+    return Lane(item.name, test, **{"after": [], "minutes": 25, **marker.kwargs})
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Begin the tests of minutes, in the order of the session, before the first of the others."""
+    items = [
+        item
+        for item in session.items
+        if isinstance(item, pytest.Function)
+        and item.get_closest_marker("lane")
+        and not any(marker.args[0] for marker in item.iter_markers("skipif"))
+    ]
+    if session.config.option.collectonly or not items:
+        return (yield)
+    if hasattr(session.config, "workerinput"):
+        raise pytest.UsageError("The tests of tests/integration run side by side by themselves: leave out -n.")
     if subprocess.run([*SUDO, "true"], check=False, capture_output=True).returncode:
-        pytest.exit(
-            "The tests with testbed machines need root. Run `sudo -v` first, or `make test` as root.", returncode=2
+        raise pytest.UsageError(
+            "The tests with testbed machines need root. Run `sudo -v` first, or `make test` as root."
         )
     ran_before = [note.exists() for note in ENGINE_NOTES]
-    yield
-    if [note.exists() for note in ENGINE_NOTES] != ran_before:
-        subprocess.run([*SUDO, str(RESOURCES / "files" / "engine.sh"), "stop"], check=True)
+    machines_before = testbed_machines()
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    # pytest catches what is written to the terminal, from every thread.
+    terminal = os.dup(1) if capture is None else _real_terminal(capture)
+    begin = time.monotonic()
+
+    def say(text: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - begin), 60)
+        for line in text.splitlines():
+            os.write(terminal, f"{minutes:3d}:{seconds:02d} {line}\n".encode())
+
+    lanes = Lanes([lane_of(item) for item in items], WIDTH, UNTIL, say)
+    session.config.stash[LANES] = lanes
+    times.begin()
+    lanes.start()
+    try:
+        return (yield)
+    finally:
+        lanes.stop("the session has ended")
+        remove(testbed_machines() - machines_before)
+        if [note.exists() for note in ENGINE_NOTES] != ran_before:
+            subprocess.run([*SUDO, str(RESOURCES / "files" / "engine.sh"), "stop"], check=True)
+        os.close(terminal)
+
+
+def _real_terminal(capture: Any) -> int:
+    with capture.global_and_fixture_disabled():
+        return os.dup(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    lanes = item.config.stash.get(LANES, None)
+    if lanes is not None and lanes.expired:
+        item.session.shouldfail = lanes.expired
+    return (yield)
 
 
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Run a command for minutes: its phases and their durations on the terminal, all of it in a log.
+def run() -> None:
+    """A test in a lane gets its own, before pytest sets up any fixture."""
 
-    On failure, or when ``timeout`` seconds have passed, the test fails with the end of that log. ``phase`` is a regular
-    expression with one group; a line it matches begins the phase that the group names.
-    """
 
-    def _run(name: str, command: list[str], phase: str = r"^==> (.*)", timeout: int = 1500, **env: str) -> str:
-        LOGS.mkdir(parents=True, exist_ok=True)
-        log = LOGS / f"{name}.log"
-        since = time.monotonic()
-        current = "start"
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Wait for the end of a test that has its lane."""
+    lanes = pyfuncitem.config.stash.get(LANES, None)
+    if lanes is None or not pyfuncitem.get_closest_marker("lane"):
+        return None
+    (lane,) = (lane for lane in lanes.tests if lane.name == pyfuncitem.name)
+    try:
+        lane.ended.result()
+    except CommandError as failure:
+        pytest.fail(str(failure), pytrace=False)
+    return True
 
-        def say(text: str) -> None:
-            with capfd.disabled():
-                print(text, flush=True)
 
-        say(f"\n{name}: {' '.join(command)}   (log: {log.relative_to(ROOT)})")
-        lines: list[str] = []
-        expired = threading.Event()
-        with (
-            log.open("w") as sink,
-            subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env={**os.environ, **env},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            ) as process,
-        ):
-            assert process.stdout is not None
+def testbed_machines() -> set[str]:
+    """Names of the testbed machines on this computer. Without an engine there are none."""
+    command = ["docker", "ps", "--all", "--filter", "label=org.gpulab.testbed", "--format", "{{.Names}}"]
+    done = subprocess.run([*SUDO, *command], check=False, capture_output=True, text=True)
+    return set(done.stdout.split()) if done.returncode == 0 else set()
 
-            def expire(group: int = process.pid) -> None:
-                expired.set()
-                os.killpg(group, signal.SIGKILL)
 
-            limit = threading.Timer(timeout, expire)
-            limit.start()
-            for raw in process.stdout:
-                line = _ANSI.sub("", raw)
-                sink.write(line)
-                sink.flush()
-                lines.append(line)
-                found = re.search(phase, line)
-                if found and found.group(1) != current:
-                    now = time.monotonic()
-                    say(f"  {now - since:7.1f} s  {current}")
-                    current, since = found.group(1), now
-            limit.cancel()
-        say(f"  {time.monotonic() - since:7.1f} s  {current}")
-        if process.returncode:
-            how = f"did not end within {timeout} s" if expired.is_set() else f"exited with {process.returncode}"
-            end = "".join(lines[-80:])
-            pytest.fail(f"{' '.join(command)} {how} in phase {current!r}. The end of {log}:\n{end}", pytrace=False)
-        return "".join(lines)
+def remove(machines: set[str]) -> None:
+    """What a test that was broken off has left."""
+    for machine in sorted(machines):
+        subprocess.run([*SUDO, "docker", "rm", "--force", "--volumes", machine], check=True, capture_output=True)
+        volumes = [f"{machine}-docker", f"{machine}-containerd"]
+        subprocess.run([*SUDO, "docker", "volume", "rm", "--force", *volumes], check=True, capture_output=True)
 
-    return _run
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    lanes = config.stash.get(LANES, None)
+    if lanes is not None:
+        reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+        terminalreporter.section("times", sep="-")
+        terminalreporter.write(times.table(times.record(lanes.tests, reports)))

@@ -12,21 +12,21 @@ make         the target exists; `make test` cannot run itself
 
 from __future__ import annotations
 
-import functools
 import json
+import os
 import re
 import shlex
 import subprocess
 import urllib.request
 import warnings
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.gpulab.workstation.tests.e2e import notebook
+from ansible_collections.gpulab.workstation.tests.integration.conftest import RESOURCES, SUDO
+from ansible_collections.gpulab.workstation.tests.integration.lanes import Run
 
 ROOT = Path(__file__).parents[2]
-RESOURCES = ROOT / "molecule" / "resources"
 README = (ROOT / "README.md").read_text()
 NEWCOMER = "gpulab-newcomer"
 CLONE = "/srv/workstation"
@@ -34,8 +34,8 @@ BLOCK = re.compile(r"(?:<!-- test: (\w+) -->\n)?```console\n(.*?)```", re.S)
 PLACES = {"controller", "gpus", "newcomer", "syntax", "make"}
 # The end of `make demo GPU=simulated` offers it.
 ASK_TENSORFLOW = "make demo-report FRAMEWORK=tensorflow"
-
-Run = Callable[..., str]
+# What the demo's machine packs, and others load.
+IMAGES = ROOT / ".cache" / "images"
 
 
 def commands(place: str) -> list[str]:
@@ -85,44 +85,72 @@ def opens_in_a_browser(url: str) -> None:
     assert f"\nkeras=={printed} " in lock, f"the cell printed {printed!r}, and the image's lock has another Keras"
 
 
-def test_controller_commands(run: Run) -> None:
-    """The demo, as the README has it, and once more: the second run changes nothing. Then it gets GPUs."""
-    demo, demo_url, demo_down = (command for command in commands("controller") if not command.startswith("git clone"))
-    # Under another name, so that a demo which somebody left running is not touched.
-    demo_run = functools.partial(run, GPULAB_DEMO_NAME="gpulab-readme")
-    try:
-        first = demo_run("readme-demo", shlex.split(demo))
-        assert "failed=0" in first
-        assert_output("demo", first)
-        again = demo_run("readme-demo-again", shlex.split(demo))
-        recap = re.findall(r"^gpulab-readme .*", again, re.M)
-        assert recap, "the second run had no recap for gpulab-readme"
-        assert "changed=0" in recap[-1], recap[-1]
-        for number, command in enumerate(commands("gpus")):
-            assert_output("gpus", demo_run(f"readme-gpus-{number}", shlex.split(command)))
-        sees_no_gpu(demo_run("readme-gpus-asked", ["sh", "-c", f"{ASK_TENSORFLOW} || echo exited $?"]))
-        printed = re.search(r"^(http\S+)/lab\?token=(\S+)$", demo_run("readme-demo-url", shlex.split(demo_url)), re.M)
-        assert printed is not None, f"`{demo_url}` did not print a URL with a token"
-        address, token = printed.groups()
-        request = urllib.request.Request(f"{address}/api/status", headers={"Authorization": f"token {token}"})
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(request, timeout=20) as answer:
-            assert "kernels" in json.load(answer)
-        opens_in_a_browser(printed[0])
-    finally:
-        demo_run("readme-demo-down", shlex.split(demo_down))
-    if subprocess.run(["docker", "version"], capture_output=True, check=False).returncode:
+# Under another name, so that a demo which somebody left running is not touched.
+DEMO = {"GPULAB_DEMO_NAME": "gpulab-readme"}
+
+
+def controller(verb: str) -> list[str]:
+    """The command of the README whose last word is that."""
+    (command,) = (command for command in commands("controller") if command.endswith(f"make {verb}"))
+    return shlex.split(command)
+
+
+@pytest.mark.lane(after=["test_testbed"])
+def test_demo(run: Run) -> None:
+    """The demo as the README has it. It builds the one real image; other tests load the archive of it."""
+    first = run("readme-demo", controller("demo"), env=DEMO)
+    assert "failed=0" in first
+    assert_output("demo", first)
+    images = {
+        "keras_image_distribution": "archive",
+        "keras_image_archives": str(IMAGES),
+        "keras_image_builder": "gpulab-readme",
+    }
+    inventory = ".cache/gpulab-readme/inventory.yml"
+    pack = ["ansible-playbook", "-i", inventory, "playbooks/build_image.yml", "-e", json.dumps(images)]
+    run("readme-pack", pack, env=DEMO)
+    os.environ["GPULAB_IMAGES"] = str(IMAGES)
+
+
+@pytest.mark.lane(after=["test_demo"])
+def test_demo_again(run: Run) -> None:
+    """The second run changes nothing. Then the demo gets GPUs, and its notebook is opened."""
+    again = run("readme-demo-again", controller("demo"), env=DEMO)
+    recap = re.findall(r"^gpulab-readme .*", again, re.M)
+    assert recap, "the second run had no recap for gpulab-readme"
+    assert "changed=0" in recap[-1], recap[-1]
+    for number, command in enumerate(commands("gpus")):
+        assert_output("gpus", run(f"readme-gpus-{number}", shlex.split(command), env=DEMO))
+    sees_no_gpu(run("readme-gpus-asked", ["sh", "-c", f"{ASK_TENSORFLOW} || echo exited $?"], env=DEMO))
+    printed = re.search(r"^(http\S+)/lab\?token=(\S+)$", run("readme-demo-url", controller("demo-url"), env=DEMO), re.M)
+    assert printed is not None, "`make demo-url` did not print a URL with a token"
+    address, token = printed.groups()
+    request = urllib.request.Request(f"{address}/api/status", headers={"Authorization": f"token {token}"})
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(request, timeout=60) as answer:
+        assert "kernels" in json.load(answer)
+    opens_in_a_browser(printed[0])
+
+
+# The last of all: it also removes what testbed machines share, as soon as there is none.
+@pytest.mark.lane(
+    after=["test_demo_again", "test_newcomer", "test_scenario", "test_scenario_with_the_image"], always=True
+)
+def test_demo_down(run: Run) -> None:
+    """Nothing is left of the demo."""
+    run("readme-demo-down", controller("demo-down"), env=DEMO)
+    if subprocess.run([*SUDO, "docker", "version"], capture_output=True, check=False).returncode:
         assert not Path("/run/gpulab-testbed-engine.pid").exists(), "`make demo-down` stopped half an engine"
         return
     for what in (["ps", "--all", "--quiet"], ["volume", "ls", "--quiet"]):
         ask = ["docker", *what, "--filter", "name=gpulab-readme"]
-        left = subprocess.run(ask, capture_output=True, text=True, check=True)
+        left = subprocess.run([*SUDO, *ask], capture_output=True, text=True, check=True)
         assert not left.stdout.strip(), f"after `make demo-down`, `{' '.join(ask)}` still shows {left.stdout}"
 
 
 @pytest.mark.parametrize("command", commands("syntax"))
-def test_syntax_commands(command: str, run: Run) -> None:
-    run("readme-syntax", [*shlex.split(command), "--syntax-check"])
+def test_syntax_commands(command: str) -> None:
+    subprocess.run([*shlex.split(command), "--syntax-check"], cwd=ROOT, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("command", sorted({*commands("make"), *re.findall(r"`(make [a-z-]+)`", README)}))
@@ -137,101 +165,91 @@ def test_inline_playbooks_exist(command: str, tmp_path: Path) -> None:
     subprocess.run([*words, "--syntax-check"], cwd=ROOT, check=True, capture_output=True)
 
 
-class Newcomer:
-    """A fresh machine with a clone of this tree, reached as its user, who may use sudo."""
-
-    def __init__(self, ssh_config: Path) -> None:
-        self.ssh_config = ssh_config
-
-    def argv(self, command: str) -> list[str]:
-        return ["ssh", "-F", str(self.ssh_config), NEWCOMER, command]
-
-    def pipe(self, data: bytes, command: str) -> None:
-        subprocess.run(self.argv(command), input=data, check=True, capture_output=True, timeout=300)
+def newcomer(command: str, state: Path, data: bytes | None = None) -> list[str]:
+    """What runs a command on the newcomer's machine, as its user, who may use sudo; ``data`` is its standard input."""
+    ssh = ["ssh", "-F", str(state / "ssh_config"), NEWCOMER, command]
+    if data is not None:
+        subprocess.run(ssh, input=data, check=True, capture_output=True, timeout=300)
+    return ssh
 
 
-@pytest.fixture(scope="module")
-def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
-    state = tmp_path_factory.mktemp("newcomer")
+def clone_to(state: Path) -> None:
+    """Give the machine a clone of this tree, and the authorities that a machine of this network trusts anyway."""
+    # A machine in a network with a TLS-inspecting proxy trusts it before anybody clones anything.
+    for certificate in Path("/usr/local/share/ca-certificates").glob("*.crt"):
+        place = f"sudo tee /usr/local/share/ca-certificates/{certificate.name} >/dev/null"
+        newcomer(place, state, certificate.read_bytes())
+    install = "sudo update-ca-certificates && sudo apt-get update -qq && sudo apt-get install -qq -y make git"
+    newcomer(f"{install} && sudo install -d -o $USER '{CLONE}'", state, b"")
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True).stdout
+    archive = ["tar", "-c", "--null", "-T", "-"]
+    data = subprocess.run(archive, cwd=ROOT, input=files, check=True, capture_output=True).stdout
+    commit = "git -c user.name=newcomer -c user.email=newcomer@example.org commit -qm 'as cloned'"
+    newcomer(f"cd {CLONE} && tar -x && git init -q && git add -A && {commit}", state, data)
+
+
+def lay_image(state: Path) -> list[str]:
+    """Put the archive of the image on the machine, as from a USB stick; return the variable that says where."""
+    (archive,) = IMAGES.glob("keras-cpu-*.tar.zst")
+    newcomer("sudo install -d -o $USER /media/usb", state, b"")
+    for file in (archive, archive.with_name(archive.name.replace(".tar.zst", ".json"))):
+        with file.open("rb") as data:
+            put = newcomer(f"cat > /media/usb/{file.name}", state)
+            subprocess.run(put, stdin=data, check=True, capture_output=True, timeout=300)
+    return [f"keras_image_archive=/media/usb/{archive.name}", "keras_image_distribution=archive"]
+
+
+@pytest.mark.lane(after=["test_demo"])
+def test_newcomer(run: Run) -> None:
+    """A machine that holds nothing but a clone: the fast tests, a forgotten password, and the README's commands."""
+    state = ROOT / ".cache" / NEWCOMER
     extra = json.dumps({"testbed_machines": [{"name": NEWCOMER}], "testbed_inventory": str(state / "inventory.yml")})
-
-    def playbook(name: str) -> None:
-        subprocess.run(
-            ["ansible-playbook", str(RESOURCES / name), "-e", extra, "-e", f"testbed_state={state}"],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-            timeout=600,
-        )
-
-    playbook("create.yml")
+    testbed = ["-e", extra, "-e", f"testbed_state={state}"]
+    run("newcomer-create", ["ansible-playbook", str(RESOURCES / "create.yml"), *testbed])
     try:
-        machine = Newcomer(state / "ssh_config")
-        if subprocess.run(
-            machine.argv("python3 -c 'import sys; assert sys.version_info >= (3, 12)'"), check=False
-        ).returncode:
-            pytest.skip("this controller's own release, and so its testbed machine, has no Python 3.12")
-        # A machine in a network with a TLS-inspecting proxy trusts it before anybody clones anything.
-        for certificate in Path("/usr/local/share/ca-certificates").glob("*.crt"):
-            machine.pipe(
-                certificate.read_bytes(), f"sudo tee /usr/local/share/ca-certificates/{certificate.name} >/dev/null"
-            )
-        machine.pipe(
-            b"",
-            "sudo update-ca-certificates && sudo apt-get update -qq && sudo apt-get install -qq -y make git"
-            f" && sudo install -d -o $USER '{CLONE}'",
-        )
-        files = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-        ).stdout
-        archive = subprocess.run(
-            ["tar", "-c", "--null", "-T", "-"], cwd=ROOT, input=files, check=True, capture_output=True
-        ).stdout
-        machine.pipe(
-            archive,
-            f"cd {CLONE} && tar -x && git init -q && git add -A"
-            " && git -c user.name=newcomer -c user.email=newcomer@example.org commit -qm 'as cloned' && make venv",
-        )
-        yield machine
+        clone_to(state)
+        run("newcomer-venv", newcomer(f"cd {CLONE} && make venv", state))
+        newest_ansible_passes_the_fast_tests(run, state)
+        sudo_without_its_password_is_refused(run, state)
+        site_provisions_its_own_machine(run, state)
     finally:
-        playbook("destroy.yml")
+        run("newcomer-destroy", ["ansible-playbook", str(RESOURCES / "destroy.yml"), *testbed])
 
 
-def test_fast_tests_on_the_newest_ansible(newcomer: Newcomer, run: Run) -> None:
+def newest_ansible_passes_the_fast_tests(run: Run, state: Path) -> None:
     """`make test-fast` from nothing, on a newer Python, and so a newer ansible-core, than an older controller has."""
-    output = run("newcomer-test-fast", newcomer.argv(f"cd {CLONE} && make test-fast && .venv/bin/ansible --version"))
+    command = f"cd {CLONE} && make test-fast && .venv/bin/ansible --version"
+    output = run("newcomer-test-fast", newcomer(command, state))
     assert re.search(r"=+ .*\d+ passed.* =+", output)
     core = re.search(r"ansible \[core (\d+)\.(\d+)", output)
     assert core is not None
     assert (int(core[1]), int(core[2])) >= (2, 21), core[0]
 
 
-def test_site_refuses_without_a_sudo_password(newcomer: Newcomer, run: Run) -> None:
+def sudo_without_its_password_is_refused(run: Run, state: Path) -> None:
     """A user whose sudo wants a password, and who forgot `-K`, reads a sentence that names it."""
-    newcomer.pipe(b"", "sudo useradd --create-home --groups sudo forgetful")
+    newcomer("sudo useradd --create-home --groups sudo forgetful", state, b"")
     command = f"cd {CLONE} && sudo -u forgetful .venv/bin/ansible-playbook site.yml || echo exited $?"
-    output = " ".join(run("newcomer-no-password", newcomer.argv(command)).split())
+    output = " ".join(run("newcomer-no-password", newcomer(command, state)).split())
     assert "exited 2" in output
     assert "Cannot become root on localhost" in output
     assert "with `-K`" in output
     assert "Traceback" not in output
 
 
-def test_newcomer_commands(newcomer: Newcomer, run: Run) -> None:
+def site_provisions_its_own_machine(run: Run, state: Path) -> None:
     """`ansible-playbook site.yml` provisions the machine it runs on.
 
-    With the variables that every testbed machine gets, because upstream's repository may not be reachable from here.
+    With the variables that every testbed machine gets, because upstream's repository may not be reachable from here;
+    and with the image that the demo has built.
     """
-    script = " && ".join(commands("newcomer")) + " -e @molecule/resources/group_vars/workstations.yml"
-    output = run("newcomer-site", newcomer.argv(f"cd {CLONE} && {script}"), phase=r"^TASK \[(\S+ : \w+)")
+    variables = ["@molecule/resources/group_vars/workstations.yml", *lay_image(state)]
+    # Only then does Ansible print a task's name when the task begins.
+    skipped = "export ANSIBLE_DISPLAY_SKIPPED_HOSTS=true"
+    script = " && ".join([skipped, *commands("newcomer")]) + "".join(f" -e {variable}" for variable in variables)
+    output = run("newcomer-site", newcomer(f"cd {CLONE} && {script}", state), phase=r"^TASK \[(\S+ : \w+)")
     assert "failed=0" in output
-    answer = run(
-        "newcomer-answer",
-        newcomer.argv(
-            "python3 -c 'import urllib.request; print(urllib.request.urlopen(\"http://127.0.0.1:8888/api\").read().decode())'"
-        ),
-    )
+    ask = 'import urllib.request; print(urllib.request.urlopen("http://127.0.0.1:8888/api").read().decode())'
+    answer = run("newcomer-answer", newcomer(f"python3 -c {shlex.quote(ask)}", state))
     assert '"version"' in answer

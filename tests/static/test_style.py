@@ -102,3 +102,13 @@ def test_python_has_a_licence() -> None:
     for path in files():
         if path.suffix == ".py" and text(path):
             assert "SPDX-License-Identifier: GPL-3.0-or-later" in "".join(text(path).splitlines(True)[:6]), path
+
+
+# Roles whose decisions have moved to Python; the others follow.
+@pytest.mark.parametrize("role", ["docker"])
+def test_vars_hold_data_only(role: str) -> None:
+    """What depends on a host is decided by a plan, which a plain test reaches."""
+    condition = r"{%|\bif\b.*\belse\b|\bternary\b|\b(select|reject)(attr)?\(| (==|!=|<|>|and|or|not|in) .*}}"
+    found = list(lines_with(condition, lambda path: path.parts[:3] == ("roles", role, "vars") and is_yaml(path)))
+    found = [line for line in found if not line.split(": ", 1)[1].startswith("#")]
+    assert not found, "decide it in plugins/plugin_utils and read the plan:\n" + "\n".join(found)

@@ -6,15 +6,35 @@
 from __future__ import annotations
 
 import json
+from typing import Any, cast
 
 import pytest
 from ansible_collections.gpulab.workstation.molecule.resources.notebook import Notebook
 from testinfra.host import Host
 
+# What a kernel finds of its place, while it leaves a file in the work directory.
+CELL = """
+import json, os, pathlib
+open('/src/made-inside.txt', 'w').write('hello')
+home = pathlib.Path.home()
+(home / '.keras').mkdir(exist_ok=True)
+status = dict(line.split(':\\t', 1) for line in open('/proc/self/status').read().splitlines() if ':\\t' in line)
+print(json.dumps({
+    'home': {'writable': os.access(home / '.keras', os.W_OK), 'noexec': bool(os.statvfs(home).f_flag & os.ST_NOEXEC)},
+    'rights': [int(status['CapEff'], 16), int(status['CapBnd'], 16), status['NoNewPrivs']],
+    'writable': [path for path in ('/', '/etc', '/opt/keras', '/run/secrets') if os.access(path, os.W_OK)],
+}))
+"""
 
-@pytest.fixture
+
+@pytest.fixture(scope="module")
 def notebook(host: Host) -> Notebook:
     return Notebook(host)
+
+
+@pytest.fixture(scope="module")
+def kernel(notebook: Notebook) -> dict[str, Any]:
+    return cast("dict[str, Any]", json.loads(notebook.run_cell(CELL)))
 
 
 def test_engine_runs_what_the_role_configured(host: Host) -> None:
@@ -48,20 +68,15 @@ def test_cell_imports_keras_and_trains(notebook: Notebook) -> None:
     assert printed.endswith(" 0"), printed
 
 
-def test_file_made_in_the_notebook_belongs_to_the_user(host: Host, notebook: Notebook) -> None:
-    notebook.run_cell("open('/src/made-inside.txt', 'w').write('hello')")
+def test_file_made_in_the_notebook_belongs_to_the_user(host: Host, kernel: dict[str, Any]) -> None:
     made = host.file("/home/lab/notebooks/made-inside.txt")
     assert made.content_string == "hello"
     assert (made.user, made.group) == ("lab", "lab")
 
 
-def test_home_is_writable_and_executable(notebook: Notebook) -> None:
+def test_home_is_writable_and_executable(kernel: dict[str, Any]) -> None:
     """Notebooks keep data sets in ~/.keras and load compiled extensions from below their home."""
-    code = (
-        "import os, pathlib; home = pathlib.Path.home(); (home / '.keras').mkdir(exist_ok=True);"
-        "print(home, os.access(home / '.keras', os.W_OK), bool(os.statvfs(home).f_flag & os.ST_NOEXEC))"
-    )
-    assert notebook.run_cell(code).endswith("True False")
+    assert kernel["home"] == {"writable": True, "noexec": False}
 
 
 def test_wrong_token_is_refused(notebook: Notebook) -> None:
@@ -93,14 +108,9 @@ def test_container_is_confined(notebook: Notebook) -> None:
     assert settings["NetworkMode"] == notebook.container
 
 
-def test_kernel_has_no_rights_beyond_the_users(notebook: Notebook) -> None:
-    code = (
-        "import os; lines = open('/proc/self/status').read().splitlines();"
-        "status = dict(line.split(':\\t', 1) for line in lines if ':\\t' in line);"
-        "print(int(status['CapEff'], 16), int(status['CapBnd'], 16), status['NoNewPrivs'],"
-        "*[path for path in ('/', '/etc', '/opt/keras', '/run/secrets') if os.access(path, os.W_OK)])"
-    )
-    assert notebook.run_cell(code) == "0 0 1"
+def test_kernel_has_no_rights_beyond_the_users(kernel: dict[str, Any]) -> None:
+    assert kernel["rights"] == [0, 0, "1"]
+    assert kernel["writable"] == []
 
 
 @pytest.mark.parametrize(("network", "reached"), [("bridge", False), ("jupyter-keras", True)])

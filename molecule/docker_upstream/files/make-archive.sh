@@ -13,6 +13,9 @@ cd "$work"
 # The engine's packages are offered as three versions: the pinned one, a patch release of it, and one of the next series.
 versions="26.1.4 26.1.5 27.0.1"
 
+# Of what nobody installs, the name and the version do.
+empty() { case $1 in 27.*) rm -rf "$name/usr" ;; esac; }
+
 apt-get -o APT::Sandbox::User=root download -qq docker.io docker-cli containerd runc docker-buildx docker-compose
 
 # Unpacks these into $name, with the scripts of the last.
@@ -32,12 +35,14 @@ control() {
     rm -f "$name/DEBIAN/md5sums"
 }
 
-build() { dpkg-deb --root-owner-group -Zgzip -z1 --build "$name" "$pool" >/dev/null; }
+# Not compressed: nothing of it is sent anywhere.
+build() { dpkg-deb --root-owner-group -Znone --build "$name" "$pool" >/dev/null; }
 
 # Dependencies and conflicts as in docker/docker-ce-packaging, deb/common/control.
 name=docker-ce
 unpack docker.io
 for version in $versions; do
+    empty "$version"
     control "5:$version-1~debian.13~trixie" <<FIELDS
 Depends: containerd.io (>= 1.7.27), docker-ce-cli, iptables, tini, libc6, libsystemd0, init-system-helpers (>= 1.54~)
 Conflicts: docker (<< 1.5~), docker-engine, docker.io
@@ -49,6 +54,7 @@ done
 name=docker-ce-cli
 unpack docker-cli
 for version in $versions; do
+    empty "$version"
     control "5:$version-1~debian.13~trixie" <<FIELDS
 Depends: libc6
 Recommends: docker-buildx-plugin, docker-compose-plugin
@@ -98,7 +104,7 @@ gpg --batch --quiet --armor --export >"$archive/gpg"
 cd "$archive"
 packages=dists/trixie/stable/binary-$architecture
 mkdir -p "$packages"
-apt-ftparchive packages pool >"$packages/Packages"
+apt-ftparchive --no-md5 --no-sha1 --no-sha512 packages pool >"$packages/Packages"
 apt-ftparchive -o APT::FTPArchive::Release::Suite=trixie -o APT::FTPArchive::Release::Codename=trixie \
     -o APT::FTPArchive::Release::Components=stable -o "APT::FTPArchive::Release::Architectures=$architecture" \
     release dists/trixie >"$work/Release"

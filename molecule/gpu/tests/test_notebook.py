@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import typing as t
-from pathlib import Path
 
 import pytest
 from ansible_collections.gpulab.workstation.molecule.gpu.tests.conftest import FIRST, SECOND, Report
@@ -48,14 +47,21 @@ def test_engine_was_asked_in_the_way_that_it_knows(host: t.Any, name: str) -> No
         assert (asked[0]["Driver"], asked[0]["DeviceIDs"]) == ("cdi", ["nvidia.com/gpu=all"]), asked
 
 
-def test_report_asks_in_the_notebook(report: Report, name: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def seen(report: Report, tmp_path_factory: pytest.TempPathFactory) -> dict[str, t.Any]:
+    """What the report wrote of both machines, when it was to ask TensorFlow."""
+    written = tmp_path_factory.mktemp("report") / "gpus.json"
+    asked = ("-e", f"gpu_report_json={written}", "-e", '{"gpu_report_frameworks": ["tensorflow"]}')
+    report(*asked, hosts="simulated_gpus")
+    return t.cast("dict[str, t.Any]", json.loads(written.read_text())["hosts"])
+
+
+def test_report_asks_in_the_notebook(seen: dict[str, t.Any], name: str) -> None:
     """This image has no TensorFlow, and the report says so of the first of them."""
-    written = tmp_path / "gpus.json"
-    report("-e", f"gpu_report_json={written}", "-e", '{"gpu_report_frameworks": ["tensorflow"]}', hosts=name)
-    seen = json.loads(written.read_text())["hosts"][name]
-    assert (seen["container"]["name"], seen["counts"]["container"]) == ("jupyter-keras", 2), seen["container"]
-    assert seen["frameworks"][0]["where"] == "container", seen["frameworks"]
-    layer = next(layer for layer in seen["layers"] if layer["name"] == "framework:tensorflow")
+    found = seen[name]
+    assert (found["container"]["name"], found["counts"]["container"]) == ("jupyter-keras", 2), found["container"]
+    assert found["frameworks"][0]["where"] == "container", found["frameworks"]
+    layer = next(layer for layer in found["layers"] if layer["name"] == "framework:tensorflow")
     assert layer["evidence"][0]["ref"] == "tensorflow in jupyter-ada", layer
     assert "No module named 'tensorflow'" in layer["evidence"][0]["text"], layer
     assert layer["status"] == "skipped", layer

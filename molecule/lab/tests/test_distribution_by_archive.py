@@ -3,12 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The image as a file, by way of the controller or on a stick: what was built arrives, and what is damaged does not.
 
-It is the stand-in that the builder has. The machine that gets it has an older one, and no layer of this one.
+It is the stand-in that the builder has. The machines that get it have an older one, and no layer of this one. What is
+refused before anything is loaded is in tests/unit/roles/keras_image/test_distribution.py.
 """
 
 from __future__ import annotations
 
-import re
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,21 +29,19 @@ from ansible_collections.gpulab.workstation.molecule.resources.playbook import (
 )
 from testinfra.host import Host
 
-MACHINE = "gpulab-lab-2"
-BY_ARCHIVE = ("-e", "keras_image_name=standin", "-e", "keras_image_distribution=archive")
+# Which gets it from the controller, and which from a stick.
+BY_COPY, BY_STICK = "gpulab-lab-2", "gpulab-lab-1"
+BY_ARCHIVE = ("--tags", "keras_image", "-e", "keras_image_name=standin", "-e", "keras_image_distribution=archive")
+TRANSIT = "/var/lib/gpulab/transit"
 STICK = "/media/usb"
-NOTHING_CHANGED = r"changed=0 +unreachable=0 +failed=0"
-testinfra_hosts = [f"ansible://{MACHINE}"]
+testinfra_hosts = [f"ansible://{BY_COPY}"]
 
 
-def publish() -> int:
-    """Have the builder make the archive; return how many tasks changed something there."""
-    return run_playbook("build_image", *BY_ARCHIVE, "--limit", REGISTRY).changed(REGISTRY)
-
-
-def provide(*arguments: str, ends: int = 0) -> str:
-    run = ("--tags", "keras_image", "--limit", MACHINE, *BY_ARCHIVE, *arguments)
-    return words(run_playbook("workstation", *run, ends=ends).text)
+def publish_and_provide() -> dict[str, int]:
+    """How many tasks changed something on the builder and on the machine."""
+    hosts = REGISTRY, BY_COPY
+    said = run_playbook("site", *BY_ARCHIVE, "--limit", ",".join(hosts))
+    return {host: said.changed(host) for host in hosts}
 
 
 def flip_a_byte(path: Path) -> None:
@@ -55,80 +54,53 @@ def flip_a_byte(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def archive() -> Path:
-    """What the controller keeps."""
+    """What the controller keeps. The machine has got it from there."""
     images = inventory_directory() / ".gpulab/images"
     shutil.rmtree(images, ignore_errors=True)
-    assert publish() > 0
+    older = forget_standin(machine(BY_COPY))
+    assert all(publish_and_provide().values())
+    assert image_id(machine(BY_COPY), STANDIN) != older
     (kept,) = images.glob("standin-cpu-*.tar.zst")
     return kept
 
 
 @pytest.fixture
-def older(host: Host) -> str:
-    return forget_standin(host)
-
-
-@pytest.fixture
-def damaged(archive: Path) -> Iterator[Path]:
-    flip_a_byte(archive)
-    yield archive
-    flip_a_byte(archive)
-
-
-@pytest.fixture(scope="module")
 def stick(archive: Path) -> Iterator[str]:
-    """The archive on the machine itself, with the record beside it."""
-    host = machine(MACHINE)
+    """The archive on the other machine itself, with the record beside it."""
+    host = machine(BY_STICK)
     host.ansible("copy", f"src={archive.parent}/ dest={STICK}/ mode=0444 directory_mode=0755", check=False, become=True)
     yield f"{STICK}/{archive.name}"
     host.check_output("rm -r %s", STICK)
 
 
-def test_the_builder_packs_it_once(archive: Path) -> None:
+@pytest.fixture
+def damaged(archive: Path, stick: str) -> Iterator[Path]:
+    """Once the stick has a copy of it."""
+    flip_a_byte(archive)
+    yield archive
+    flip_a_byte(archive)
+
+
+def test_it_is_packed_once_and_arrives(host: Host, registry: Host, archive: Path) -> None:
+    assert image_id(host, STANDIN) == image_id(registry, STANDIN)
+    assert host.file(TRANSIT).listdir() == []
     before = archive.stat()
-    assert publish() == 0
+    assert publish_and_provide() == {REGISTRY: 0, BY_COPY: 0}
     assert archive.stat() == before
 
 
-def test_it_arrives_and_a_second_run_does_nothing(host: Host, registry: Host, archive: Path, older: str) -> None:
-    provide()
-    assert image_id(host, STANDIN) == image_id(registry, STANDIN) != older
-    assert host.file("/var/lib/gpulab/transit").listdir() == []
-    assert re.search(NOTHING_CHANGED, provide())
-
-
-def test_a_damaged_one_is_a_sentence_and_leaves_nothing(host: Host, damaged: Path, older: str) -> None:
-    said = provide(ends=2)
-    assert f"{damaged.name} could not be loaded on {MACHINE}" in said
+def test_a_damaged_one_leaves_nothing_and_a_stick_holds_another(
+    host: Host, registry: Host, damaged: Path, stick: str
+) -> None:
+    lucky = machine(BY_STICK)
+    older = forget_standin(host)
+    assert forget_standin(lucky) == older
+    each = "{{ " + repr({BY_STICK: stick}) + "[inventory_hostname] | default('') }}"
+    from_there = json.dumps({"keras_image_archive": each})
+    limit = f"{BY_COPY},{BY_STICK}"
+    said = words(run_playbook("workstation", *BY_ARCHIVE, "-e", from_there, "--limit", limit, ends=2).text)
+    assert f"{damaged.name} could not be loaded on {BY_COPY}" in said
     assert "is still what it was" in said
     assert image_id(host, STANDIN) == older
-    assert host.file("/var/lib/gpulab/transit").listdir() == []
-
-
-def test_it_comes_from_a_stick_which_is_then_not_missed(host: Host, registry: Host, stick: str, older: str) -> None:
-    provide("-e", f"keras_image_archive={stick}")
-    assert image_id(host, STANDIN) == image_id(registry, STANDIN) != older
-    assert re.search(NOTHING_CHANGED, provide("-e", f"keras_image_archive={STICK}/away"))
-
-
-def test_a_stick_without_it_is_a_sentence(host: Host, stick: str, older: str) -> None:
-    said = provide("-e", f"keras_image_archive={STICK}/away", ends=2)
-    assert f"keras_image_archive is {STICK}/away for {MACHINE}, and there is no such file on it." in said
-    assert image_id(host, STANDIN) == older
-
-
-def test_a_stick_with_another_version_is_a_sentence(host: Host, stick: str, older: str) -> None:
-    """Without a record, its name has to do."""
-    host.check_output("rm %s", stick.replace(".tar.zst", ".json"))
-    said = provide("-e", f"keras_image_archive={stick}", "-e", "keras_image_revision=newer", ends=2)
-    assert re.search(rf"{re.escape(stick)} holds standin:cpu-\w+, and {MACHINE} should have standin:cpu-\w+", said)
-    assert image_id(host, STANDIN) == older
-
-
-def test_a_stick_with_a_damaged_file_is_a_sentence(host: Host, stick: str, older: str) -> None:
-    """Here by what `sha256sum` wrote."""
-    host.check_output("sha256sum %s > %s", stick, f"{stick}.sha256")
-    host.check_output("printf x | dd of=%s bs=1 seek=1000 conv=notrunc", stick)
-    said = provide("-e", f"keras_image_archive={stick}", ends=2)
-    assert f"keras_image_archive is {stick} for {MACHINE}, and its SHA-256 is not the one that lies beside it" in said
-    assert image_id(host, STANDIN) == older
+    assert host.file(TRANSIT).listdir() == []
+    assert image_id(lucky, STANDIN) == image_id(registry, STANDIN) != older

@@ -3,21 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What may go wrong on the image's way: a sentence, nothing lost, and another run goes on.
 
-It befalls a stand-in for the image, of which the machines have an older version.
+It befalls a stand-in for the image, of which the machines have an older version. What a registry may answer otherwise
+is in tests/unit/roles/keras_image/test_ask.py.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from ansible_collections.gpulab.workstation.molecule.lab.tests.conftest import (
@@ -32,7 +30,6 @@ from ansible_collections.gpulab.workstation.molecule.resources.notebook import N
 from ansible_collections.gpulab.workstation.molecule.resources.playbook import (
     command,
     environment,
-    inventory_directory,
     run_playbook,
     words,
 )
@@ -41,14 +38,8 @@ from testinfra.host import Host
 # Whom things befall, and the other one.
 UNLUCKY, LUCKY = "gpulab-lab-2", "gpulab-lab-1"
 AWAY = "gpulab-away"
-WITH_STANDIN = ("--tags", "keras_image", "-e", "keras_image_name=standin", "--limit", UNLUCKY)
+WITH_STANDIN = ("--tags", "keras_image", "-e", "keras_image_name=standin")
 testinfra_hosts = [f"ansible://{UNLUCKY}"]
-
-
-def provide(*arguments: str, ends: int = 0) -> str:
-    """What the operator's command prints, for this machine alone."""
-    said = run_playbook("workstation", *WITH_STANDIN, *arguments, ends=ends)
-    return words(said.text)
 
 
 @pytest.fixture
@@ -56,98 +47,60 @@ def older(host: Host) -> str:
     return forget_standin(host)
 
 
-@pytest.fixture
-def small_disk(host: Host) -> Iterator[None]:
-    """The engine has 5 MB for what it downloads."""
-    host.check_output("mount -t tmpfs -o size=5m tmpfs /var/lib/docker/tmp")
-    yield
-    host.check_output("umount /var/lib/docker/tmp")
+class BadDay(NamedTuple):
+    """How a run ended, and the image that the unlucky one had before."""
+
+    said: str
+    older: str
 
 
-@pytest.fixture
-def other_state(tmp_path: Path) -> Path:
-    """A copy of what the controller keeps of the registry, to be spoiled."""
-    return Path(shutil.copytree(inventory_directory() / ".gpulab/registry", tmp_path / "registry"))
-
-
-@contextlib.contextmanager
-def between(registry: Host, before: str, after: str) -> Iterator[None]:
-    """What systemctl does to the registry first, and, whatever happens, in the end."""
-    registry.check_output(f"systemctl {before} docker-registry")
+@pytest.fixture(scope="module")
+def bad_day(tmp_path_factory: pytest.TempPathFactory) -> BadDay:
+    """The engine of one has 5 MB for what it downloads; another has an address that nobody has (RFC 5737)."""
+    away = tmp_path_factory.mktemp("inventory") / "away.json"
+    away.write_text(
+        json.dumps({"workstations": {"hosts": {AWAY: {"ansible_host": "192.0.2.1", "ansible_timeout": 2}}}})
+    )
+    forget_standin(machine(LUCKY))
+    unlucky = machine(UNLUCKY)
+    older = forget_standin(unlucky)
+    unlucky.check_output("mount -t tmpfs -o size=5m tmpfs /var/lib/docker/tmp")
     try:
-        yield
+        run = ("--inventory", str(away), "--tags", "keras_image,jupyter", "-e", "keras_image_name=standin")
+        return BadDay(run_playbook("workstation", *run, ends=4).text, older)
     finally:
-        registry.check_output(f"systemctl {after} docker-registry")
+        unlucky.check_output("umount /var/lib/docker/tmp")
 
 
-def test_nothing_is_left_to_do_without_the_registry(host: Host, registry: Host) -> None:
-    provide()
-    with between(registry, "stop", "start"):
-        assert re.search(r"changed=0 +unreachable=0 +failed=0", provide())
+def test_failures_are_a_line_each_and_the_others_have_their_notebook(host: Host, bad_day: BadDay) -> None:
+    lucky = machine(LUCKY)
+    summary = bad_day.said.rpartition("\nSUMMARY")[2].strip("* \n").splitlines()
+    assert [line.split()[0] for line in summary[:-1]] == [AWAY, UNLUCKY], summary
+    assert "was not reached" in summary[0]
+    assert "the disk is full" in summary[1]
+    assert "`docker image prune` frees some" in words(bad_day.said)
+    assert summary[-1].startswith("1 of 3 hosts got to the end.")
+    assert summary[-1].endswith(f"--limit {AWAY},{UNLUCKY}")
+    assert image_id(host, STANDIN) == bad_day.older
+    assert image_id(lucky, STANDIN) == image_id(machine(REGISTRY), STANDIN)
+    Notebook(lucky, MACHINES[LUCKY]).wait_until_it_answers()
 
 
-def test_a_registry_that_is_down_is_a_sentence(host: Host, registry: Host, older: str) -> None:
-    with between(registry, "stop", "start"):
-        said = provide(ends=2)
+def test_a_registry_that_is_down_is_a_sentence_where_it_is_needed(
+    host: Host, registry: Host, bad_day: BadDay, older: str
+) -> None:
+    """The lucky one has all that it wants."""
+    registry.check_output("systemctl stop docker-registry")
+    try:
+        run = run_playbook("workstation", *WITH_STANDIN, "--limit", f"{UNLUCKY},{LUCKY}", ends=2)
+    finally:
+        registry.check_output("systemctl start docker-registry")
+    assert re.search(rf"^{LUCKY} .*changed=0 +unreachable=0 +failed=0", run.text, re.M), run.text
+    said = words(run.text)
     assert f"{UNLUCKY} asked the registry" in said
     assert "Connection refused" in said
     assert "is still what it was" in said
     assert image_id(host, STANDIN) == older
-
-
-def test_one_that_hangs_too(host: Host, registry: Host, older: str) -> None:
-    with between(registry, "kill --signal STOP", "kill --signal CONT"):
-        said = provide(ends=2)
-    assert "timed out" in said
-    assert image_id(host, STANDIN) == older
-
-
-def test_a_tag_that_nobody_built_is_a_sentence(host: Host, older: str) -> None:
-    said = provide("-e", "keras_image_revision=nobody-built-this", ends=2)
-    assert "has no standin:cpu-" in said
-    assert f"--limit {REGISTRY}`" in said
-    assert image_id(host, STANDIN) == older
-
-
-def test_a_wrong_authority_is_a_sentence(host: Host, older: str, other_state: Path) -> None:
-    make = "openssl req -x509 -newkey ed25519 -nodes -subj /CN=other -keyout /dev/null -out ca.pem"
-    subprocess.run(make.split(), cwd=other_state, check=True, capture_output=True)
-    said = provide("-e", f"lab_registry_state={other_state}", ends=2)
-    assert "its certificate is not one of the authority in /etc/docker/certs.d/" in said
-    assert "is still what it was" in said
-    assert image_id(host, STANDIN) == older
-
-
-def test_a_wrong_password_is_a_sentence(host: Host, older: str, other_state: Path) -> None:
-    (other_state / "pull.password").write_text("wrong")
-    said = provide("-e", f"lab_registry_state={other_state}", ends=2)
-    assert "it refuses the account of /etc/gpulab/registry/pull" in said
-    assert "is still what it was" in said
-    assert image_id(host, STANDIN) == older
-
-
-def test_failures_are_a_line_each_and_the_others_have_their_notebook(
-    host: Host, older: str, small_disk: None, tmp_path: Path
-) -> None:
-    """A full disk here, and a machine that is away; nobody has an address of its net (RFC 5737)."""
-    lucky = machine(LUCKY)
-    forget_standin(lucky)
-    away = tmp_path / "away.json"
-    away.write_text(
-        json.dumps({"workstations": {"hosts": {AWAY: {"ansible_host": "192.0.2.1", "ansible_timeout": 2}}}})
-    )
-    run = ("--inventory", str(away), "--tags", "keras_image,jupyter", "-e", "keras_image_name=standin")
-    said = run_playbook("workstation", *run, ends=4).text
-    summary = said.rpartition("\nSUMMARY")[2].strip("* \n").splitlines()
-    assert [line.split()[0] for line in summary[:-1]] == [AWAY, UNLUCKY], summary
-    assert "was not reached" in summary[0]
-    assert "the disk is full" in summary[1]
-    assert "`docker image prune` frees some" in words(said)
-    assert summary[-1].startswith("1 of 3 hosts got to the end.")
-    assert summary[-1].endswith(f"--limit {AWAY},{UNLUCKY}")
-    assert image_id(host, STANDIN) == older
-    assert image_id(lucky, STANDIN) == image_id(machine(REGISTRY), STANDIN)
-    Notebook(lucky, MACHINES[LUCKY]).wait_until_it_answers()
 
 
 def test_a_run_that_was_killed_is_continued_by_the_next(host: Host, registry: Host, older: str) -> None:
@@ -155,8 +108,9 @@ def test_a_run_that_was_killed_is_continued_by_the_next(host: Host, registry: Ho
     question = "journalctl -fn0 -o cat -u docker-registry | { grep -qm1 'HEAD /v2/standin'; %s; }"
     fall_silent = question % "systemctl kill -s STOP docker-registry"
     registry.check_output("systemd-run --quiet --collect --unit=fall-silent sh -c %s", fall_silent)
+    alone = (*WITH_STANDIN, "--limit", UNLUCKY)
     run = subprocess.Popen(
-        command("workstation", *WITH_STANDIN),
+        command("workstation", *alone),
         env=environment(),
         cwd=os.environ["MOLECULE_PROJECT_DIRECTORY"],
         stdin=subprocess.DEVNULL,
@@ -165,7 +119,7 @@ def test_a_run_that_was_killed_is_continued_by_the_next(host: Host, registry: Ho
         start_new_session=True,
     )
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 180
         while host.run("pgrep -f %s", "^docker .*pull .*/standin@sha256:").failed:
             assert run.poll() is None, "the run ended by itself"
             assert time.monotonic() < deadline, "the run did not pull"
@@ -176,5 +130,5 @@ def test_a_run_that_was_killed_is_continued_by_the_next(host: Host, registry: Ho
         registry.check_output("systemctl kill -s CONT docker-registry")
         registry.run("systemctl stop fall-silent")
     assert image_id(host, STANDIN) == older
-    provide()
+    run_playbook("workstation", *alone)
     assert image_id(host, STANDIN) == image_id(registry, STANDIN)

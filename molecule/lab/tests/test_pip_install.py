@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.gpulab.workstation.molecule.lab.tests.conftest import CURRENT, MACHINES, image_id, machine
+from ansible_collections.gpulab.workstation.molecule.lab.tests.conftest import (
+    CURRENT,
+    MACHINES,
+    REGISTRY,
+    image_id,
+    machine,
+)
 from ansible_collections.gpulab.workstation.molecule.resources.notebook import Notebook
 from ansible_collections.gpulab.workstation.molecule.resources.playbook import run_playbook, words
 from testinfra.host import Host
@@ -33,13 +39,16 @@ def installed(before: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
     requirements = tmp_path_factory.mktemp("course") / "requirements.txt"
     requirements.write_text("humanize>=4\n")
     yield words(run_playbook("pip_install", "-e", f"requirements={requirements}", timeout=600).text)
-    run_playbook("site", "--tags", "keras_image,jupyter", timeout=600)
+    # site.yml would do this on the builder after the long test of an image, which it has had.
+    (image,) = set(before.values())
+    machine(REGISTRY).check_output("docker tag %s %s", image, CURRENT)
+    run_playbook("workstation", "--tags", "keras_image,jupyter", timeout=600)
     assert {name: notebook_of(name).inspect("{{json .Image}}") for name in MACHINES} == before
 
 
 @pytest.fixture(scope="module")
 def rolled_back(installed: str) -> str:
-    return words(run_playbook("rollback").text)
+    return words(run_playbook("rollback", timeout=600).text)
 
 
 @every_machine

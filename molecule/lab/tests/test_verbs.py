@@ -1,30 +1,47 @@
 # Copyright (c) 2026, the gpulab.workstation authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verbs of docs/verbs.md, against a notebook that runs: each test leaves things as it found them."""
+"""The verbs of docs/verbs.md, against notebooks that run; one after another in one run, as they may be.
+
+What they refuse is in tests/unit/playbooks/test_refusals.py, and what a copy leaves alone in test_transfer.py there.
+"""
 
 from __future__ import annotations
 
 import json
+import random
 import re
 import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from ansible_collections.gpulab.workstation.molecule.lab.tests.conftest import MACHINES, machine
 from ansible_collections.gpulab.workstation.molecule.resources.notebook import Notebook
 from ansible_collections.gpulab.workstation.molecule.resources.playbook import Said, run_playbook, words
-from testinfra.host import Host
 
-MACHINE = "gpulab-lab-1"
-ONLY = ("--limit", f"{MACHINE},localhost")
-testinfra_hosts = [f"ansible://{MACHINE}"]
+# Of one notebook, and of two people.
+MACHINE, PEOPLE = MACHINES
+# A notebook's name, its port, and its machine.
+NOTEBOOKS = [("keras", 8888, MACHINE), ("ada", 8888, PEOPLE), ("grace", 8889, PEOPLE)]
+WORKDIR = "/home/grace/notebooks"
+SEEN_AS = "/src/outputs/round-trip"
+COPY = {
+    "upload_to": "outputs/round-trip",
+    "notebook": "{{ 'grace' if inventory_hostname == '" + PEOPLE + "' else '' }}",
+}
 
 
-def verb(name: str, *arguments: str, ends: int = 0) -> Said:
-    return run_playbook(name, *ONLY, *arguments, ends=ends)
+def verbs(first: str, *others: str, **variables: object) -> Said:
+    more = [f"playbooks/{name}.yml" for name in others]
+    return run_playbook(first, *more, "-e", json.dumps(variables), "--limit", "workstations,localhost")
+
+
+def changed(said: Said) -> list[int]:
+    return [said.changed(name) for name in MACHINES]
 
 
 def get(url: str) -> tuple[int, dict[str, object]]:
@@ -38,125 +55,113 @@ def get(url: str) -> tuple[int, dict[str, object]]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """The first of a free one for each machine. Above 32767, it may be another connection's the next moment."""
+    for _attempt in range(100):
+        first = random.randrange(20000, 32000)  # noqa: S311
+        with socket.socket() as one, socket.socket() as two:
+            try:
+                one.bind(("127.0.0.1", first))
+                two.bind(("127.0.0.1", first + 1))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no two ports in a row are free on this controller")
 
 
-@pytest.fixture
-def first_port() -> Iterator[int]:
-    """What was opened is closed again."""
-    yield free_port()
-    verb("tunnel", "-e", "tunnel=down")
+class Runs(NamedTuple):
+    first: Said
+    second: Said
+    url: str
+    token: str
 
 
-def test_status_says_what_runs() -> None:
-    said = verb("status").text
-    assert re.search(rf"^{MACHINE}$", said, re.M)
-    assert re.search(r"^  keras \(\w+, keras:\S+\): healthy, http://127\.0\.0\.1:8888/lab$", said, re.M), said
-
-
-def test_tunnel_leads_to_the_notebook(first_port: int) -> None:
-    opened = verb("tunnel", "-e", f"tunnel_port={first_port}", "-e", "tunnel_show_token=true").text
-    found = re.search(rf"^{MACHINE}: (http://127\.0\.0\.1:\d+)/lab\?token=(\w+)$", opened, re.M)
-    assert found, opened
-    url, token = found.groups()
-    assert get(f"{url}/api")[1]["version"]
-    assert get(f"{url}/api/status")[0] == 403
-    assert get(f"{url}/api/status?token={token}")[0] == 200
-
-    again = verb("tunnel", "-e", f"tunnel_port={first_port}")
-    assert again.changed(MACHINE) == 0
-    assert token not in again.text
-    assert "leads to 127.0.0.1:8888 there" in verb("tunnel", "-e", "tunnel=status").text
-    verb("tunnel", "-e", "tunnel=down")
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Runs]:
+    """The URLs are handed over and the tunnels opened, once more without an effect, and closed."""
+    port = free_port()
+    first = verbs("users", "tunnel", tunnel_port=port)
+    try:
+        second = verbs("users", "status", "tunnel", tunnel_port=port, tunnel_show_token=True)
+        found = re.search(rf"^{MACHINE}: (http://127\.0\.0\.1:\d+)/lab\?token=(\w+)$", second.text, re.M)
+        assert found, second.text
+        yield Runs(first, second, *found.groups())
+    finally:
+        closed = verbs("tunnel", tunnel="down")
+    assert f"{MACHINE}: no tunnel" in closed.text
     with pytest.raises(urllib.error.URLError):
-        get(f"{url}/api")
-    assert f"{MACHINE}: no tunnel" in verb("tunnel", "-e", "tunnel=status").text
+        get(f"{found[1]}/api")
 
 
-def test_a_busy_port_is_a_clear_error(first_port: int) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", first_port))
-        other.listen()
-        said = words(verb("tunnel", "-e", f"tunnel_port={first_port}", ends=2).text)
-    assert f"Port {first_port} of this controller cannot be used" in said
-    assert "-e tunnel_port=" in said
+def test_the_second_run_has_nothing_to_do(runs: Runs) -> None:
+    assert changed(runs.second) == [0, 0]
 
 
-def test_what_is_no_port_is_refused() -> None:
-    assert "tunnel_port is abc" in words(verb("tunnel", "-e", "tunnel_port=abc", ends=2).text)
+def test_tunnel_leads_to_the_notebook(runs: Runs) -> None:
+    assert get(f"{runs.url}/api")[1]["version"]
+    assert get(f"{runs.url}/api/status")[0] == 403
+    assert get(f"{runs.url}/api/status?token={runs.token}")[0] == 200
 
 
-def test_upload_and_download_round_trip(host: Host, tmp_path: Path) -> None:
-    lessons = tmp_path / "lessons"
+def test_status_says_what_runs(runs: Runs) -> None:
+    said = runs.second.text
+    for name, port, there in NOTEBOOKS:
+        assert re.search(rf"^{there}$", said, re.M)
+        line = rf"^  {name} \(\w+, keras:\S+\): healthy, http://127\.0\.0\.1:{port}/lab$"
+        assert re.search(line, said, re.M), said
+
+
+@pytest.mark.parametrize(("name", "port", "there"), NOTEBOOKS)
+def test_each_gets_their_url_and_nobody_else_does(name: str, port: int, there: str, runs: Runs) -> None:
+    host = machine(there)
+    found = re.search(rf"(\w+) has the URL of the notebook {name} in (/\S+)", words(runs.first.text))
+    assert found, runs.first.text
+    user, path = found.groups()
+    token = host.check_output("cat /etc/gpulab/jupyter/%s/token", name).strip()
+    # Nor does Ansible's output have it, where it was not asked for.
+    assert token not in runs.first.text
+    file = host.file(path)
+    assert (file.user, file.mode) == (user, 0o400)
+    assert f"http://127.0.0.1:{port}/lab?token={token}" in host.check_output("runuser -u %s -- cat %s", user, path)
+    for other in {"nobody", "ada", "grace"} - {user} if there == PEOPLE else {"nobody"}:
+        assert host.run("runuser -u %s -- cat %s", other, path).failed
+
+
+def test_upload_and_download_round_trip(tmp_path: Path) -> None:
+    """On the machine of two people it is for one of them."""
+    lessons, results = tmp_path / "lessons", tmp_path / "results"
     (lessons / "week 1").mkdir(parents=True)
     (lessons / "digits.ipynb").write_text('{"cells": []}\n')
     (lessons / "week 1" / "größe.bin").write_bytes(bytes(range(256)))
-    src = "/src/outputs/round-trip"
+    # That the controller's may be everybody's to read is nothing for hers.
+    lessons.chmod(0o755)
+    people, keras, grace = machine(PEOPLE), Notebook(machine(MACHINE)), Notebook(machine(PEOPLE), "grace", 8889)
+    copies = {**COPY, "upload_from": str(lessons), "download_to": str(results)}
+    before = people.file(WORKDIR).mode
     try:
-        upload = ("upload", "-e", f"upload_from={lessons}", "-e", "upload_to=outputs/round-trip")
-        assert verb(*upload).changed(MACHINE) > 0
-        assert verb(*upload).changed(MACHINE) == 0
-        # The notebook itself sees them, and may write there.
-        seen = Notebook(host).run_cell(
-            f"import pathlib; print(len(pathlib.Path('{src}/week 1/größe.bin').read_bytes()));"
-            f"print(pathlib.Path('{src}/new.txt').write_text('made in the notebook'))"
+        assert all(changed(verbs("upload", **copies)))
+        # The notebook itself sees them, and may write there. What somebody has done there since is theirs.
+        seen = keras.run_cell(
+            f"import pathlib; print(len(pathlib.Path('{SEEN_AS}/week 1/größe.bin').read_bytes()));"
+            f"print(pathlib.Path('{SEEN_AS}/new.txt').write_text('made in the notebook'));"
+            f"pathlib.Path('{SEEN_AS}/digits.ipynb').write_text('work of a day')"
         )
         assert seen.split() == ["256", "20"]
+        hers = f"{WORKDIR}/outputs/round-trip/digits.ipynb"
+        assert people.file(hers).user == "grace"
+        assert people.file(WORKDIR).mode == before == 0o700
+        assert people.run("runuser -u ada -- cat %s", hers).failed
 
-        # What somebody has done there since is theirs, and what takes its place does not take it away.
-        edit = f"import pathlib; pathlib.Path('{src}/digits.ipynb').write_text('work of a day')"
-        Notebook(host).run_cell(edit)
-        edited = verb(*upload)
-        assert edited.changed(MACHINE) == 0
-        assert f"{MACHINE}: left alone, because it was changed there since" in edited.text
-        verb(*upload, "-e", "upload_replace=true")
-        look = f"[p.read_text() for p in sorted(pathlib.Path('{src}').glob('digits.ipynb*'))]"
-        kept = Notebook(host).run_cell(f"import pathlib; print({look})")
-        assert kept == str(['{"cells": []}\n', "work of a day"])
-
-        results = tmp_path / "results"
-        download = ("download", "-e", f"download_to={results}")
-        assert verb(*download).changed(MACHINE) > 0
-        assert verb(*download).changed(MACHINE) == 0
+        again = verbs("upload", "download", **copies)
+        uploaded, _play, downloaded = again.text.partition("PLAY [Download]")
+        assert not re.findall(r"^changed: .*", uploaded, re.M)
+        assert f"{MACHINE}: left alone, because it was changed there since" in uploaded
+        assert f"changed: [{MACHINE}" in downloaded
         landed = results / MACHINE / "round-trip"
         assert (landed / "week 1" / "größe.bin").read_bytes() == bytes(range(256))
         assert (landed / "new.txt").read_text() == "made in the notebook"
+        assert (landed / "digits.ipynb").read_text() == "work of a day"
+        assert (results / PEOPLE / "grace/round-trip/digits.ipynb").read_text() == '{"cells": []}\n'
+        assert changed(verbs("download", **copies)) == [0, 0]
     finally:
-        Notebook(host).run_cell(f"import shutil; shutil.rmtree('{src}', ignore_errors=True)")
-
-
-@pytest.mark.parametrize(
-    ("name", "variable"), [("upload", "upload_from"), ("download", "download_to"), ("pip_install", "requirements")]
-)
-def test_missing_variables_are_named_before_anything_runs(name: str, variable: str) -> None:
-    said = verb(name, ends=2).text
-    assert f"-e {variable}=" in words(said)
-    assert "jupyter_info" not in said
-    assert said.count("TASK [") == 1
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    said = words(verb("upload", "-e", f"upload_from={tmp_path}/none", ends=2).text)
-    assert f"There is no {tmp_path}/none on this controller" in said
-
-
-def test_a_notebook_that_is_not_there_is_named(tmp_path: Path) -> None:
-    said = words(verb("download", "-e", f"download_to={tmp_path}", "-e", "notebook=nobody", ends=2).text)
-    assert "There is no nobody among them." in said
-
-
-def test_users_get_their_url_and_nobody_else_does(host: Host) -> None:
-    said = verb("users").text
-    found = re.search(r"(\w+) has the URL of the notebook keras in (/\S+)", words(said))
-    assert found, said
-    user, path = found.groups()
-    token = host.check_output("cat /etc/gpulab/jupyter/keras/token").strip()
-    # Nor does Ansible's output have it.
-    assert token not in said
-    file = host.file(path)
-    assert (file.user, file.mode) == (user, 0o400)
-    assert f"/lab?token={token}" in file.content_string
-    assert verb("users").changed(MACHINE) == 0
-    assert host.run("runuser -u nobody -- cat %s", path).failed
+        for notebook in keras, grace:
+            notebook.run_cell(f"import shutil; shutil.rmtree('{SEEN_AS}', ignore_errors=True)")

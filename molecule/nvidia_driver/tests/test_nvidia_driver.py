@@ -44,6 +44,13 @@ def test_the_process_that_holds_the_gpu_runs_on(host: t.Any) -> None:
     assert host.service("training").is_running
 
 
+def test_toolkit_that_was_refused_left_nothing(host: t.Any) -> None:
+    for package in ("nvidia-container-toolkit-base", "libnvidia-container1", "docker.io"):
+        assert not host.package(package).is_installed, package
+    assert not host.file("/etc/apt/sources.list.d/nvidia-container-toolkit.sources").exists
+    assert not host.file("/etc/apt/keyrings/nvidia-container-toolkit.asc").exists
+
+
 def test_unattended_upgrades_leave_it_alone(host: t.Any) -> None:
     """Seen against a newer version in the archive: the status is set back by one revision, and once the hold is off."""
 

@@ -5,6 +5,12 @@ root=$1
 
 install -m 0755 "$(dirname "$0")/testbed-init" "$root/usr/local/sbin/testbed-init"
 
+install -m 0755 "$(dirname "$0")/testbed-packages" "$root/usr/local/sbin/testbed-packages"
+cat > "$root/etc/apt/apt.conf.d/20testbed-packages" <<'APT'
+APT::Update::Post-Invoke { "/usr/local/sbin/testbed-packages || true"; };
+DPkg::Post-Invoke { "/usr/local/sbin/testbed-packages || true"; };
+APT
+
 chroot "$root" useradd --create-home --shell /bin/bash lab
 echo 'lab ALL=(ALL) NOPASSWD: ALL' > "$root/etc/sudoers.d/lab"
 chmod 0440 "$root/etc/sudoers.d/lab"

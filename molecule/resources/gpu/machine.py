@@ -48,6 +48,8 @@ class Gpu:
     recovery_action: str = "None"
     reasons: tuple[str, ...] = ()  # of hw_thermal_slowdown, hw_power_brake_slowdown, ...
     fabric: str | None = None  # In Progress, Completed
+    persistence: str = "Enabled"
+    cells: tuple[tuple[str, str], ...] = ()  # further values of its XML, such as (fan_speed, Unknown Error)
 
     @property
     def bus_id(self) -> str:
@@ -141,7 +143,7 @@ def xml_gpu(gpu: Gpu, schema: int = 12) -> str:
     body = [("product_name", gpu.name), ("product_brand", "NVIDIA")]
     if schema >= 12:
         body.append(("product_architecture", gpu.architecture))
-    body += [("persistence_mode", "Enabled"), ("uuid", gpu.uuid), ("minor_number", str(gpu.index))]
+    body += [("persistence_mode", gpu.persistence), ("uuid", gpu.uuid), ("minor_number", str(gpu.index)), *gpu.cells]
     lines = [f"\t\t<{name}>{escape(text)}</{name}>" for name, text in body]
     if schema >= 11:
         mode = "N/A" if gpu.mig is None else "Enabled"
@@ -189,9 +191,16 @@ def proc_information(gpu: Gpu) -> str:
     )
 
 
-def cdi_spec(machine: Machine, *, root: str = "", uvm_major: int | None = None, library: str | None = None) -> str:
+def cdi_spec(
+    machine: Machine,
+    *,
+    root: str = "",
+    uvm_major: int | None = None,
+    library: str | None = None,
+    version: str = "0.5.0",
+) -> str:
     """A CDI specification in the form that nvidia-ctk writes. root: put before every path of the host."""
-    out = ["---", "cdiVersion: 0.5.0", "kind: nvidia.com/gpu", "devices:"]
+    out = ["---", f"cdiVersion: {version}", "kind: nvidia.com/gpu", "devices:"]
 
     def device(name: str, gpus: t.Iterable[Gpu]) -> None:
         out.extend([f"    - name: {name}", "      containerEdits:", "        deviceNodes:"])
@@ -210,8 +219,8 @@ def cdi_spec(machine: Machine, *, root: str = "", uvm_major: int | None = None, 
         out += _node("/dev/nvidia-uvm", root, major, 0, 8) + _node("/dev/nvidia-uvm-tools", root, major, 1, 8)
     out += _node("/dev/nvidiactl", root, 195, 255, 8)
     out.append("    mounts:")
-    version = library or machine.library
-    for path in ("/usr/bin/nvidia-smi", f"/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.{version}"):
+    of_driver = library or machine.library
+    for path in ("/usr/bin/nvidia-smi", f"/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.{of_driver}"):
         out += [
             f"        - hostPath: {root}{path}",
             f"          containerPath: {path}",

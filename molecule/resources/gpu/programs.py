@@ -77,10 +77,12 @@ def docker_replies(
     root: str = "/var/lib/docker",
     cgroup_driver: str = "systemd",
     environment: t.Iterable[str] = (),
+    info: t.Mapping[str, t.Any] | None = None,
+    context: str = "default",
     more: t.Iterable[Reply] = (),
 ) -> list[Reply]:
     """docker, with what `docker info` says, the variables of every image, and what it answers besides."""
-    info: dict[str, t.Any] = {
+    said: dict[str, t.Any] = {
         "ServerVersion": version,
         "DockerRootDir": root,
         "CgroupDriver": cgroup_driver,
@@ -88,11 +90,14 @@ def docker_replies(
         "Runtimes": {name: {"path": name} for name in runtimes},
         "DefaultRuntime": "runc",
         "SecurityOptions": list(options),
+        "ClientInfo": {"Context": context},
+        **(info or {}),
     }
     if cdi is not None:  # engines before 25 do not know the key
-        info["CDISpecDirs"] = ["/etc/cdi", "/var/run/cdi"] if cdi else None
+        said["CDISpecDirs"] = ["/etc/cdi", "/var/run/cdi"] if cdi else None
     return [
-        Reply("info *", json.dumps(info) + "\n"),
+        Reply("info *", json.dumps(said) + "\n"),
+        Reply("context show", f"{context}\n"),
         Reply("image inspect *", json.dumps(list(environment)) + "\n"),
         *more,
     ]

@@ -35,13 +35,15 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.
     Config,
     changed_paths,
     check_request,
-    merge,
+    dotted,
+    merge_settings,
     remove,
 )
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.rewrite import rewrite
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.units import Word, engine_command
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.validation import (
     check_by_table,
+    unknown_log_options,
     validate_by_engine,
 )
 
@@ -59,12 +61,14 @@ class DaemonConfigManager:
         self.document = load(self.raw or b"", self.path)
         self.engine = running_engine(self.root, self.path)
         self.stored = self._stored_record()
-        self.settled = records.settle(self.stored, self.document.value, records.digest(self.raw), self.engine)
+        self.settled = self._proven(
+            records.settle(self.stored, self.document.value, records.digest(self.raw), self.engine)
+        )
 
     def manage(self) -> dict[str, t.Any]:
         """Merge the settings, replace the file where that changes it."""
         absent = check_request(self.module.params["settings"] or {}, self.module.params["absent"] or [])
-        wanted = remove(merge(self.document.value, self.module.params["settings"] or {}), absent)
+        wanted = remove(merge_settings(self.document.value, self.module.params["settings"] or {}), absent)
         changed_keys = changed_paths(self.document.value, wanted)
         result: dict[str, t.Any] = {"changed": bool(changed_keys) or self.document.has_bom, "validated_by": "none"}
         command: list[Word] = []
@@ -72,6 +76,8 @@ class DaemonConfigManager:
             command = engine_command(self.root)
             self._check_flags(wanted, command)
         if result["changed"]:
+            if self.module.params["validate"]:
+                self._check_log_options(wanted)
             text = rewrite(self.document, wanted)
             result.update(self._write(text, command))
             if self.module._diff:
@@ -86,13 +92,30 @@ class DaemonConfigManager:
         current = self.document.value
         held = current if event == "started" else after_reload(self.settled.acknowledged, current)
         before = self.stored.acknowledged if self.stored else None
-        self._remember(self.settled._replace(acknowledged=held))
+        self._remember(self._proven(self.settled._replace(acknowledged=held)))
         return {
             "changed": held != before,
             "changed_keys": [],
             "validated_by": "none",
             **self._outstanding(held, current),
         }
+
+    def restore(self) -> dict[str, t.Any]:
+        """Put back the last file that an engine ran with."""
+        proven = self.settled.proven
+        result: dict[str, t.Any] = {"changed": False, "changed_keys": [], "validated_by": "none", "restored": False}
+        if proven is None or proven == self.document.text:
+            return {**result, **self._outstanding(self.settled.acknowledged, self.document.value)}
+        # nvidia-ctk cannot read an empty file.
+        raw = (proven or "{}\n").encode("utf-8")
+        held = load(raw, self.path).value
+        changed_keys = changed_paths(self.document.value, held)
+        result.update(changed=True, restored=True, changed_keys=[list(path) for path in changed_keys])
+        self.settled = self.settled._replace(acknowledged=held)
+        if not self.module.check_mode:
+            with _temporary(os.path.dirname(self.real_path), raw) as temporary:
+                result.update(self._replace(temporary, raw, keep_old=True))
+        return {**result, **self._outstanding(held, held)}
 
     def report(self) -> dict[str, t.Any]:
         """Say what is outstanding; remember what was observed, so that a later run can conclude from it."""
@@ -103,6 +126,9 @@ class DaemonConfigManager:
             "validated_by": "none",
             **self._outstanding(self.settled.acknowledged, self.document.value),
         }
+
+    def _proven(self, record: records.Record) -> records.Record:
+        return records.prove(record, self.document.value, self.document.text)
 
     def _outstanding(self, acknowledged: Config, current: Config) -> dict[str, t.Any]:
         # An engine that is not running reads the whole file when it starts.
@@ -126,6 +152,15 @@ class DaemonConfigManager:
         if problems:
             raise DaemonConfigError(" ".join([*problems, REMEDY]))
 
+    def _check_log_options(self, wanted: Config) -> None:
+        driver, unknown = unknown_log_options(wanted)
+        if unknown:
+            keys = ", ".join(dotted(("log-opts", key)) for key in unknown)
+            raise DaemonConfigError(
+                f"{self.path} was left as it is: {keys} is no option of the log driver {driver}, and dockerd would "
+                "refuse to start with it. Take it out of settings, or list it in absent if it is in the file already."
+            )
+
     def _write(self, text: str, command: list[Word]) -> dict[str, t.Any]:
         raw = text.encode("utf-8")
         directory = os.path.dirname(self.real_path)
@@ -137,7 +172,7 @@ class DaemonConfigManager:
             if self.module.params["validate"]:
                 result["validated_by"] = self._validate(temporary, load(raw, self.path), command)
             if not self.module.check_mode:
-                result.update(self._replace(temporary, raw))
+                result.update(self._replace(temporary, raw, self.module.params["backup"]))
         return result
 
     def _validate(self, temporary: str, document: Document, command: list[Word]) -> str:
@@ -165,14 +200,14 @@ class DaemonConfigManager:
         code, out, err = self.module.run_command(command, handle_exceptions=False)
         return code, out, err
 
-    def _replace(self, temporary: str, raw: bytes) -> dict[str, t.Any]:
+    def _replace(self, temporary: str, raw: bytes, keep_old: bool) -> dict[str, t.Any]:
         result: dict[str, t.Any] = {}
         if read(self.root, self.path) != (self.real_path, self.raw):
             raise DaemonConfigError(f"{self.path} was changed by another process during this run; run the task again.")
-        if self.module.params["backup"] and self.raw is not None:
+        if keep_old and self.raw is not None:
             result["backup_file"] = self.module.backup_local(self.real_path)
         # Remembered first: a run broken off right after the replacement must find that it is not acknowledged.
-        record = records.Record(self.settled.acknowledged, records.digest(raw), self.engine)
+        record = self.settled._replace(digest=records.digest(raw), engine=self.engine)
         self._remember(record)
         created = self.raw is None
         self.module.atomic_move(temporary, self.real_path)

@@ -15,6 +15,9 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.
 Config = t.Dict[str, t.Any]
 _MISSING = object()
 
+# The driver of an engine whose file names none.
+DEFAULT_LOG_DRIVER = "json-file"
+
 
 def dotted(path: t.Iterable[str]) -> str:
     """A key path for a message; a key with dots in it is quoted."""
@@ -40,6 +43,14 @@ def merge(base: Config, settings: Config) -> Config:
         else:
             merged[key] = copy.deepcopy(wanted)
     return merged
+
+
+def merge_settings(base: Config, settings: Config) -> Config:
+    """Like merge(), but options of a log driver do not outlive it: dockerd does not start with those of another one."""
+    driver = base.get("log-driver", DEFAULT_LOG_DRIVER)
+    if settings.get("log-driver", driver) != driver:
+        base = {key: value for key, value in base.items() if key != "log-opts"}
+    return merge(base, settings)
 
 
 def remove(base: Config, paths: t.Iterable[KeyPath]) -> Config:

@@ -156,3 +156,27 @@ def flatten(config: dict[str, t.Any]) -> t.Iterator[tuple[tuple[str, ...], str, 
                 yield (key, inner), inner, inner_value
         else:
             yield (key,), key, value
+
+
+# The options of log drivers, which `dockerd --validate` does not look at: an engine refuses to start with any other.
+# Drivers that are not here (plugins, cloud services) know theirs. Sources: ValidateLogOpt() of each in moby
+# daemon/logger/*, and builtInLogOpts in daemon/logger/factory.go.
+_METADATA = frozenset({"labels", "labels-regex", "env", "env-regex", "tag"})
+LOG_OPTIONS: t.Mapping[str, frozenset[str]] = {
+    "json-file": _METADATA | {"max-file", "max-size", "compress"},
+    "local": frozenset({"max-file", "max-size", "compress"}),
+    "journald": _METADATA,
+    "syslog": _METADATA
+    | {
+        "syslog-address",
+        "syslog-facility",
+        "syslog-format",
+        "syslog-tls-ca-cert",
+        "syslog-tls-cert",
+        "syslog-tls-key",
+        "syslog-tls-skip-verify",
+    },
+}
+LOG_OPTIONS_OF_ALL = frozenset({"mode", "max-buffer-size"})
+# The copy that `docker logs` reads with drivers that cannot be read.
+LOG_OPTIONS_PREFIX = "cache-"

@@ -27,6 +27,15 @@ class Record(t.NamedTuple):
     acknowledged: Config
     digest: str
     engine: str
+    # The text of the last file that an engine ran with, all of it: the way back from one with which none starts.
+    proven: str | None = None
+
+
+def prove(record: Record, current: Config, text: str) -> Record:
+    """Remember the file's text when the running engine has taken all of it."""
+    if record.engine in (NOT_RUNNING, UNKNOWN) or record.acknowledged != current:
+        return record
+    return record._replace(proven=text)
 
 
 def digest(raw: bytes | None) -> str:
@@ -47,9 +56,9 @@ def settle(record: Record | None, current: Config, seen_digest: str, engine: str
         if engine == record.engine:
             # No reload brought the others.
             unknown = {key: None for key in unknown if key in BY_KEY and BY_KEY[key].reload in (ALWAYS, WHEN_SET)}
-        return Record({**record.acknowledged, **unknown}, seen_digest, engine)
+        return Record({**record.acknowledged, **unknown}, seen_digest, engine, record.proven)
     if engine not in (record.engine, NOT_RUNNING, UNKNOWN) and record.engine != UNKNOWN:
-        return Record(current, seen_digest, engine)
+        return Record(current, seen_digest, engine, record.proven)
     return record
 
 
@@ -59,7 +68,7 @@ def parse(text: str, record_path: str, config_path: str) -> Record | None:
         data = json.loads(text)
         if data["format"] != _FORMAT or not isinstance(data["acknowledged"], dict):
             return None
-        found = Record(data["acknowledged"], str(data["digest"]), str(data["engine"]))
+        found = Record(data["acknowledged"], str(data["digest"]), str(data["engine"]), data.get("proven"))
         path = data["path"]
     except (ValueError, KeyError, TypeError):
         return None

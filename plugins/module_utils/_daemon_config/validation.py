@@ -12,8 +12,14 @@ import typing as t
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.document import Document, KeyPath
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.errors import DaemonConfigError
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.masking import mask_credentials
-from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.merge import dotted
-from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.options import BY_KEY, flatten
+from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.merge import DEFAULT_LOG_DRIVER, dotted
+from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.options import (
+    BY_KEY,
+    LOG_OPTIONS,
+    LOG_OPTIONS_OF_ALL,
+    LOG_OPTIONS_PREFIX,
+    flatten,
+)
 
 Runner = t.Callable[[t.List[str]], t.Tuple[int, str, str]]
 
@@ -57,6 +63,16 @@ def check_by_table(document: Document, engine_before_23: bool) -> tuple[list[str
                 line = document.line_of((*path, *inner))
                 errors.append(f"line {line}: {dotted((*path, *inner))}{problem}")
     return errors, warnings
+
+
+def unknown_log_options(config: t.Mapping[str, t.Any]) -> tuple[str, list[str]]:
+    """The log driver, and the options that it does not know."""
+    driver = config.get("log-driver", DEFAULT_LOG_DRIVER)
+    options = config.get("log-opts")
+    if driver not in LOG_OPTIONS or not isinstance(options, dict):
+        return str(driver), []
+    known = LOG_OPTIONS[driver] | LOG_OPTIONS_OF_ALL
+    return driver, [key for key in options if key not in known and not key.startswith(LOG_OPTIONS_PREFIX)]
 
 
 def _is_int(value: t.Any) -> bool:

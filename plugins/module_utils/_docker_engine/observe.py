@@ -9,11 +9,14 @@ from __future__ import annotations
 import glob
 import grp
 import hashlib
+import json
 import os
+import pwd
 import time
 import typing as t
 
-from ansible_collections.gpulab.workstation.plugins.module_utils._docker_engine import api, processes
+from ansible_collections.gpulab.workstation.plugins.module_utils._docker_engine import api, processes, routing
+from ansible_collections.gpulab.workstation.plugins.module_utils._procfs import read_text
 
 _ENABLED = ("etc/systemd/system/multi-user.target.wants/docker.service", "etc/rc2.d/S[0-9][0-9]docker")
 _UNPACKAGED = ("usr/local/bin/docker", "usr/local/bin/dockerd", "usr/local/sbin/dockerd", "opt/bin/dockerd")
@@ -44,6 +47,7 @@ def engine(socket: str, timeout: float, root: str) -> dict[str, t.Any]:
         version=version["Version"],
         api_version=version["ApiVersion"],
         data_root=info["DockerRootDir"],
+        containerd_snapshotter=["driver-type", "io.containerd.snapshotter.v1"] in (info.get("DriverStatus") or []),
         live_restore=info["LiveRestoreEnabled"],
         reloaded=reloaded,
         # Also pending, locked and error: the engine judges by what is on its disk, whatever became of the swarm.
@@ -110,6 +114,44 @@ def group(name: str) -> dict[str, t.Any]:
         return {"exists": True, "members": sorted(grp.getgrnam(name).gr_mem)}
     except KeyError:
         return {"exists": False, "members": []}
+
+
+def missing_users(names: t.Sequence[str]) -> list[str]:
+    return [name for name in names if not _has_user(name)]
+
+
+def _has_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def settings(keys: t.Sequence[str], root: str) -> dict[str, t.Any]:
+    """These keys of daemon.json. Who merges into a file that is no JSON says what is wrong with it."""
+    try:
+        with open(os.path.join(root, "etc/docker/daemon.json"), encoding="utf-8-sig") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return {key: found[key] for key in keys if key in found} if isinstance(found, dict) else {}
+
+
+def routes(seen: dict[str, t.Any], socket: str, timeout: float, root: str) -> list[dict[str, str]]:
+    """The networks that the host reaches without Docker."""
+    own: list[str] = []
+    if seen["answers"]:
+        try:
+            networks = api.get(socket, "/networks", timeout)
+        except api.EngineError:
+            networks = []
+        own = [pool.get("Subnet", "") for network in networks for pool in network["IPAM"]["Config"] or []]
+    return [
+        {"network": network, "interface": interface}
+        for network, interface in routing.parse(read_text(os.path.join(root, "proc/net/route")))
+        if network not in own and not routing.is_of_docker(interface)
+    ]
 
 
 def files(paths: t.Sequence[str], seen: dict[str, t.Any], root: str) -> dict[str, t.Any]:

@@ -15,6 +15,9 @@ import typing as t
 
 from .detect import Hit, host
 from .detect import containers as inside
+from .entry import Entry, Remedy
+from .facts import is_contradicted, is_proven
+from .reported import REPORTED
 from .seen import Seen
 
 # What a program printed goes into messages, and must not steer the terminal of who reads them.
@@ -34,6 +37,15 @@ _KERNEL_CAUSES = (
     "blackwell_needs_open_module",
     "gpu_unsupported_by_driver",
     "wsl_without_adapter",
+    "wsl_gpu_kept_by_windows",
+    "wsl_linux_driver_inside",
+    "gpu_without_address_space",
+    "gsp_firmware_missing",
+    "gsp_does_not_start",
+    "gpu_stuck_asleep",
+    "module_blacklisted",
+    "module_of_another_kernel",
+    "module_symbols_missing",
 )
 _NVML_CAUSES = (
     "driver_not_communicating",
@@ -61,33 +73,52 @@ _CONTAINER_CAUSES = (
     "nvidia_smi_absent_in_container",
     "driver_libraries_in_image",
     "toolkit_cannot_load_library",
+    "engine_without_gpu",
+    "engine_is_podman",
+    "cdi_spec_too_new",
+    "cdi_device_unknown",
+    "cdi_spec_not_loaded",
+    "cdi_spec_elsewhere",
+    "toolkit_no_cgroups",
+    "toolkit_without_cgroup_v2",
+    "driver_starts_for_each_container",
+    "hook_refuses_mode",
+    "toolkit_ldconfig_missing",
+    "toolkit_ldconfig_fails",
+    "driver_capabilities_refused",
+    "toolkit_refuses_variable",
+    "nested_container_cgroups",
+    "runtime_program_missing",
+    "toolkit_node_missing",
+    "toolkit_finds_no_driver",
+    "driver_library_other_inside",
 )
-_FRAMEWORK_CAUSES = ("cuda_compatibility", "framework_without_cuda", "framework_without_kernels", "fabric_not_ready")
+# What keeps any program from the GPUs of a container or of the host, so that a framework's own words add nothing.
+_FRAMEWORK_CAUSES = (
+    "cuda_compatibility",
+    "framework_without_cuda",
+    "framework_without_kernels",
+    "fabric_not_ready",
+    "uvm_missing",
+    "mig_without_instances",
+    "cdi_spec_stale",
+    "cdi_device_numbers_stale",
+    "cuda_requirement_unsatisfied",
+    "driver_capability_missing",
+    "uvm_lost_by_sleep",
+    "framework_needs_newer_driver",
+    "gpu_busy",
+    "framework_library_too_old",
+    "gpus_hidden_by_variable",
+    "jax_told_other_platform",
+    "selinux_denies_devices",
+    "toolkit_no_cgroups",
+    "container_lost_devices",
+    "driver_library_other_inside",
+)
 
 
-class Remedy(t.NamedTuple):
-    text: str
-    commands: tuple[str, ...] = ()
-    requires_reboot: bool = False
-    docs_url: str | None = None
-
-
-class Entry(t.NamedTuple):
-    id: str
-    rows: tuple[int, ...]
-    layer: str
-    severity: str  # error, warning, info
-    detect: t.Callable[[Seen], t.Iterable[Hit]]
-    signal: str  # what the detection goes by, for the page
-    message: str
-    cause: str
-    remedy: Remedy
-    source: str
-    confidence: str = "certain"
-    unless: tuple[str, ...] = ()  # of no interest beside one of these, which say more
-
-
-ENTRIES: tuple[Entry, ...] = (
+_MEASURED: tuple[Entry, ...] = (
     Entry(
         id="gpus_missing",
         rows=(),
@@ -104,6 +135,7 @@ ENTRIES: tuple[Entry, ...] = (
             ("lspci -nn -d 10de:",),
         ),
         source="own",
+        needs=("an answer of nvidia-smi",),
     ),
     Entry(
         id="other_driver_bound",
@@ -125,6 +157,7 @@ ENTRIES: tuple[Entry, ...] = (
             requires_reboot=True,
         ),
         source="sources of NVIDIA/open-gpu-kernel-modules",
+        needs=("a GPU on the PCI bus",),
     ),
     Entry(
         id="gpu_reserved_for_guests",
@@ -143,6 +176,7 @@ ENTRIES: tuple[Entry, ...] = (
             requires_reboot=True,
         ),
         source="sources of NVIDIA/open-gpu-kernel-modules",
+        needs=("a GPU on the PCI bus",),
     ),
     Entry(
         id="gpu_without_driver",
@@ -161,7 +195,17 @@ ENTRIES: tuple[Entry, ...] = (
             ),
         ),
         source="own",
-        unless=("open_module_without_gsp", "gpu_unsupported_by_driver", "blackwell_needs_open_module", "gpu_lost"),
+        needs=("a GPU on the PCI bus", "the loaded driver"),
+        unless=(
+            "open_module_without_gsp",
+            "gpu_unsupported_by_driver",
+            "blackwell_needs_open_module",
+            "gpu_lost",
+            "gpu_without_address_space",
+            "gsp_firmware_missing",
+            "gsp_does_not_start",
+            "gpu_stuck_asleep",
+        ),
     ),
     Entry(
         id="driver_loaded_late",
@@ -175,6 +219,7 @@ ENTRIES: tuple[Entry, ...] = (
         " container cannot.",
         remedy=Remedy("Have it loaded at each boot.", ("systemctl enable --now nvidia-persistenced",)),
         source="own",
+        needs=("the loaded driver",),
     ),
     Entry(
         id="module_signature_rejected",
@@ -195,6 +240,8 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url="https://wiki.debian.org/SecureBoot",
         ),
         source="linux-surface#906",
+        needs=("a module for this kernel", "Secure Boot", "a kernel's refusal of a key"),
+        excludes=("the loaded driver", "a GPU in nvidia-smi"),
     ),
     Entry(
         id="module_not_built",
@@ -202,8 +249,8 @@ ENTRIES: tuple[Entry, ...] = (
         layer="kernel_driver",
         severity="error",
         detect=host.module_not_built,
-        signal="no nvidia.ko under /lib/modules/$(uname -r)",
-        message="kernel {kernel} has no module nvidia ({others} has one)",
+        signal="no nvidia.ko under /lib/modules/$(uname -r); /var/lib/dkms/*nvidia*/*/build/make.log says why",
+        message="kernel {kernel} has no module nvidia ({others} has one){said}",
         cause="The driver is not installed, or its module was not built for the kernel that runs: its headers were"
         " missing when the"
         " kernel was upgraded.",
@@ -212,7 +259,10 @@ ENTRIES: tuple[Entry, ...] = (
             ("apt-get install linux-headers-$(uname -r)", "dkms autoinstall", "modprobe nvidia"),
             docs_url=_NVIDIA_DOCKER + "365",
         ),
-        source="NVIDIA/nvidia-docker#365",
+        source="NVIDIA/nvidia-docker#365, void-linux/void-packages#55536, damentz/liquorix-package#198",
+        needs=("a GPU on the PCI bus",),
+        excludes=("the loaded driver", "a module for this kernel", "a GPU in nvidia-smi"),
+        first_guess="Headers that are missing; where they are there, building again fails in the same line.",
     ),
     Entry(
         id="open_module_without_gsp",
@@ -231,6 +281,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_OPEN + "322",
         ),
         source="NVIDIA/open-gpu-kernel-modules#322",
+        needs=("the kernel's log",),
     ),
     Entry(
         id="blackwell_needs_open_module",
@@ -249,6 +300,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url="https://github.com/Start9Labs/start-technologies/issues/3693",
         ),
         source="Start9Labs/start-technologies#3693",
+        needs=("the loaded driver", "the kernel's log"),
     ),
     Entry(
         id="gpu_unsupported_by_driver",
@@ -266,6 +318,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_OPEN + "393",
         ),
         source="NVIDIA/open-gpu-kernel-modules#393",
+        needs=("the kernel's log",),
     ),
     Entry(
         id="wsl_without_adapter",
@@ -282,7 +335,10 @@ ENTRIES: tuple[Entry, ...] = (
             ("wsl.exe --update", "wsl.exe --shutdown"),
             docs_url=_TOOLKIT + "155",
         ),
+        unless=("wsl_gpu_kept_by_windows", "wsl_linux_driver_inside"),
         source="NVIDIA/nvidia-container-toolkit#155",
+        needs=("WSL",),
+        excludes=("a GPU in nvidia-smi",),
     ),
     Entry(
         id="driver_not_communicating",
@@ -298,6 +354,8 @@ ENTRIES: tuple[Entry, ...] = (
             ("modprobe nvidia", "journalctl --dmesg --boot --grep 'NVRM|nvidia'"),
         ),
         source="measured",
+        needs=("a failure of nvidia-smi",),
+        excludes=("the loaded driver", "a GPU in nvidia-smi"),
         unless=_KERNEL_CAUSES,
     ),
     Entry(
@@ -315,6 +373,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url="https://github.com/NVIDIA/ansible-role-nvidia-driver/issues/3",
         ),
         source="NVIDIA/ansible-role-nvidia-driver#3",
+        needs=("a failed service",),
     ),
     Entry(
         id="device_nodes_missing",
@@ -327,6 +386,7 @@ ENTRIES: tuple[Entry, ...] = (
         cause="Nothing made the node: nvidia-modprobe is not installed, or something removed it.",
         remedy=Remedy("Make the nodes.", ("nvidia-modprobe -c 0 -u", "nvidia-smi -L")),
         source="own",
+        needs=("the loaded driver",),
     ),
     Entry(
         id="device_nodes_not_readable",
@@ -344,6 +404,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_NVIDIA_DOCKER + "1718",
         ),
         source="measured; NVIDIA/nvidia-docker#1718",
+        needs=("a failure of nvidia-smi",),
     ),
     Entry(
         id="uvm_missing",
@@ -360,6 +421,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url="https://github.com/pytorch/pytorch/issues/49081",
         ),
         source="pytorch#49081",
+        needs=("the loaded driver", "a framework without GPUs"),
     ),
     Entry(
         id="driver_library_missing",
@@ -373,6 +435,8 @@ ENTRIES: tuple[Entry, ...] = (
         " was removed.",
         remedy=Remedy("Install it in the version of the kernel module.", ("apt-get install nvidia-smi",)),
         source="measured",
+        needs=("an answer of nvidia-smi", "a failure of nvidia-smi"),
+        excludes=("a GPU in nvidia-smi",),
         unless=("driver_not_communicating", *_KERNEL_CAUSES),
     ),
     Entry(
@@ -391,7 +455,10 @@ ENTRIES: tuple[Entry, ...] = (
             requires_reboot=True,
             docs_url=_TOOLKIT + "394",
         ),
+        unless=("module_older_than_library",),
         source="measured",
+        needs=("a failure of nvidia-smi",),
+        excludes=("a GPU in nvidia-smi",),
     ),
     Entry(
         id="nvidia_smi_library_mismatch",
@@ -404,6 +471,7 @@ ENTRIES: tuple[Entry, ...] = (
         cause="Packages of two versions are mixed, or a runfile was installed over packages.",
         remedy=Remedy("Reinstall the driver's user-space packages in one version.", ("dpkg -l '*nvidia*'",)),
         source="measured",
+        needs=("a failure of nvidia-smi",),
     ),
     Entry(
         id="gpu_lost",
@@ -422,6 +490,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_OPEN + "507",
         ),
         source="measured; NVIDIA/open-gpu-kernel-modules#507",
+        needs=("an answer of nvidia-smi",),
     ),
     Entry(
         id="gpu_requires_reset",
@@ -438,6 +507,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_XIDS,
         ),
         source="measured",
+        needs=("an answer of nvidia-smi",),
     ),
     Entry(
         id="no_devices_found",
@@ -447,12 +517,15 @@ ENTRIES: tuple[Entry, ...] = (
         detect=host.no_devices,
         signal="`No devices were found` (exit 6, with -L exit 0) on a host that has a GPU of NVIDIA",
         message="the driver is loaded and has no GPU",
-        cause="Its initialisation failed, or the GPU was drained; the kernel log has the reason.",
+        cause="The driver could not start the GPU, or it was drained. No reason that is known here was seen in the"
+        " kernel log.",
         remedy=Remedy(
             "Read the kernel log; reboot.", ("journalctl --dmesg --boot --grep NVRM", "reboot"), requires_reboot=True
         ),
         source="measured",
-        unless=("gpu_lost", "blackwell_needs_open_module", "open_module_without_gsp", "gpu_unsupported_by_driver"),
+        needs=("an answer of nvidia-smi", "the loaded driver"),
+        excludes=("a GPU in nvidia-smi",),
+        unless=("gpu_lost", "gpu_without_driver", *_KERNEL_CAUSES),
     ),
     Entry(
         id="gpu_unavailable",
@@ -469,7 +542,8 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_XIDS,
         ),
         source="measured",
-        unless=("blackwell_needs_open_module", "gpu_without_driver"),
+        needs=("a failure of nvidia-smi",),
+        unless=("blackwell_needs_open_module", "gpu_without_driver", "gpu_stuck_asleep"),
     ),
     Entry(
         id="power_or_thermal",
@@ -482,6 +556,7 @@ ENTRIES: tuple[Entry, ...] = (
         cause="A power cable is missing or shared, or the cooling does not suffice.",
         remedy=Remedy("Check power cables, fans and dust.", ("nvidia-smi -q -d POWER,TEMPERATURE,PERFORMANCE",)),
         source="measured",
+        needs=("an answer of nvidia-smi",),
     ),
     Entry(
         id="xid_reported",
@@ -494,6 +569,7 @@ ENTRIES: tuple[Entry, ...] = (
         cause="An error of the GPU, the driver or a program that used it; the code says which.",
         remedy=Remedy("Look the code up.", ("journalctl --dmesg --boot --grep Xid",), docs_url=_XIDS),
         source="NVIDIA's list of Xids",
+        needs=("the kernel's log",),
         confidence="likely",
     ),
     Entry(
@@ -511,6 +587,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url="https://github.com/wilicc/gpu-burn/issues/36",
         ),
         source="gpu-burn#36",
+        needs=("a GPU in nvidia-smi",),
     ),
     Entry(
         id="fabric_not_ready",
@@ -529,6 +606,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url="https://github.com/pytorch/pytorch/issues/35710",
         ),
         source="pytorch#35710",
+        needs=("an answer of nvidia-smi",),
     ),
     Entry(
         id="nvidia_smi_hangs",
@@ -545,6 +623,7 @@ ENTRIES: tuple[Entry, ...] = (
             requires_reboot=True,
         ),
         source="own",
+        needs=("an nvidia-smi that hangs",),
     ),
     Entry(
         id="nvidia_smi_not_understood",
@@ -557,6 +636,7 @@ ENTRIES: tuple[Entry, ...] = (
         cause="A wrapper or another program of the same name, or a driver that is newer than this collection.",
         remedy=Remedy("Look at what it prints.", ("command -v nvidia-smi", "nvidia-smi -q -x")),
         source="own",
+        needs=("an answer of nvidia-smi",),
         confidence="possible",
     ),
     Entry(
@@ -570,6 +650,8 @@ ENTRIES: tuple[Entry, ...] = (
         cause="The library of the driver does not come up.",
         remedy=Remedy("Read the kernel log.", ("journalctl --dmesg --boot --grep 'NVRM|nvidia'",)),
         source="measured",
+        needs=("a failure of nvidia-smi",),
+        excludes=("a GPU in nvidia-smi",),
         confidence="likely",
         unless=(*_NVML_CAUSES, *_KERNEL_CAUSES, "device_nodes_missing"),
     ),
@@ -587,7 +669,16 @@ ENTRIES: tuple[Entry, ...] = (
             ("ansible-playbook site.yml --tags docker,nvidia_container_toolkit",),
             docs_url=_INSTALL_DOCS,
         ),
+        unless=("engine_without_gpu", "engine_is_podman"),
         source="measured",
+        needs=("Docker", "a device of NVIDIA"),
+        excludes=(
+            "the toolkit",
+            "the words of the toolkit's hook",
+            "an engine without a GPU",
+            "Podman",
+            "a new container that works",
+        ),
     ),
     Entry(
         id="rootless_cgroups_denied",
@@ -605,6 +696,8 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_TOOLKIT + "1487",
         ),
         source="NVIDIA/nvidia-container-toolkit#1487",
+        needs=("a rootless engine", "a container that fails"),
+        excludes=("no-cgroups",),
     ),
     Entry(
         id="cdi_spec_missing",
@@ -622,7 +715,9 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_CDI_DOCS,
         ),
         source="measured; NVIDIA/nvidia-container-toolkit#1611",
-        unless=("cdi_vendor_unknown",),
+        needs=("an answer of nvidia-smi",),
+        excludes=("a CDI specification", "an engine without a GPU"),
+        unless=("engine_without_gpu", "engine_is_podman", "cdi_vendor_unknown", "cdi_spec_elsewhere"),
     ),
     Entry(
         id="cdi_spec_stale",
@@ -641,6 +736,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_TOOLKIT + "1611",
         ),
         source="measured; NVIDIA/nvidia-container-toolkit#1611",
+        needs=("an answer of nvidia-smi",),
         unless=(
             "driver_not_communicating",
             "device_nodes_missing",
@@ -665,6 +761,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url="https://github.com/NVIDIA/NemoClaw/issues/4733",
         ),
         source="NVIDIA/NemoClaw#4733",
+        needs=("a CDI specification",),
     ),
     Entry(
         id="cdi_spec_not_understood",
@@ -678,6 +775,7 @@ ENTRIES: tuple[Entry, ...] = (
         " nevertheless.",
         remedy=Remedy("Let nvidia-ctk read it.", ("nvidia-ctk cdi list",)),
         source="own",
+        needs=("an answer of nvidia-smi",),
         confidence="possible",
     ),
     Entry(
@@ -691,6 +789,8 @@ ENTRIES: tuple[Entry, ...] = (
         cause="The engine is not started, or this user may not talk to it.",
         remedy=Remedy("Start it.", ("systemctl start docker", "journalctl --unit docker --lines 50")),
         source="own",
+        needs=("Docker",),
+        excludes=("an answer of the engine", "another engine"),
     ),
     Entry(
         id="docker_is_snap",
@@ -707,6 +807,8 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_NVIDIA_DOCKER + "1642",
         ),
         source="NVIDIA/nvidia-docker#1642",
+        needs=("Docker", "a container that fails"),
+        excludes=("a new container that works",),
     ),
     Entry(
         id="docker_ignores_gpus",
@@ -724,7 +826,10 @@ ENTRIES: tuple[Entry, ...] = (
             ("command -v nvidia-container-runtime-hook", "systemctl restart docker"),
             docs_url=_INSTALL_DOCS,
         ),
+        unless=("engine_without_gpu", "engine_is_podman"),
         source="measured",
+        needs=("a container that fails",),
+        excludes=("an engine without a GPU", "Podman", "a new container that works"),
     ),
     Entry(
         id="cdi_vendor_unknown",
@@ -741,6 +846,8 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url="https://github.com/moby/moby/pull/50228",
         ),
         source="moby#50228",
+        needs=("a container that fails",),
+        excludes=("a CDI specification",),
     ),
     Entry(
         id="runtime_not_registered",
@@ -759,7 +866,10 @@ ENTRIES: tuple[Entry, ...] = (
             ),
             docs_url=_INSTALL_DOCS,
         ),
+        unless=("engine_without_gpu", "engine_is_podman"),
         source="measured",
+        needs=("an answer of the engine",),
+        excludes=("the runtime nvidia", "an engine without a GPU", "Podman"),
     ),
     Entry(
         id="docker_cdi_disabled",
@@ -777,7 +887,10 @@ ENTRIES: tuple[Entry, ...] = (
             ("ansible-playbook site.yml --tags docker,nvidia_container_toolkit",),
             docs_url="https://docs.docker.com/build/building/cdi/",
         ),
+        unless=("engine_without_gpu", "engine_is_podman"),
         source="measured",
+        needs=("an answer of the engine",),
+        excludes=("CDI in the engine", "an engine without a GPU", "Podman"),
     ),
     Entry(
         id="container_lost_devices",
@@ -798,7 +911,10 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_TOOLKIT + "48",
         ),
         source="NVIDIA/nvidia-container-toolkit#48, #1227",
+        needs=("a container that fails",),
+        excludes=("no-cgroups",),
         confidence="likely",
+        unless=("toolkit_no_cgroups",),
     ),
     Entry(
         id="cuda_requirement_unsatisfied",
@@ -814,6 +930,7 @@ ENTRIES: tuple[Entry, ...] = (
             "Upgrade the driver, or take an image for an older CUDA.", ("nvidia-smi",), docs_url=_TOOLKIT + "152"
         ),
         source="NVIDIA/nvidia-container-toolkit#152",
+        needs=("a container that fails",),
     ),
     Entry(
         id="selinux_denies_devices",
@@ -831,6 +948,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_TOOLKIT + "33",
         ),
         source="NVIDIA/nvidia-container-toolkit#33",
+        needs=("a container that fails", "a GPU in nvidia-smi", "SELinux"),
     ),
     Entry(
         id="nvidia_smi_absent_in_container",
@@ -851,7 +969,9 @@ ENTRIES: tuple[Entry, ...] = (
             ),
             docs_url="https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html",
         ),
+        unless=("engine_without_gpu", "engine_is_podman"),
         source="measured",
+        needs=("a look into a container",),
     ),
     Entry(
         id="driver_libraries_in_image",
@@ -867,6 +987,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url=_TOOLKIT + "176",
         ),
         source="NVIDIA/nvidia-container-toolkit#176",
+        needs=("a container that fails",),
     ),
     Entry(
         id="toolkit_cannot_load_library",
@@ -886,7 +1007,10 @@ ENTRIES: tuple[Entry, ...] = (
             ),
             docs_url=_TOOLKIT + "676",
         ),
+        unless=("engine_without_gpu", "engine_is_podman"),
         source="NVIDIA/nvidia-container-toolkit#676",
+        needs=("a container that fails", "a GPU in nvidia-smi"),
+        excludes=("an engine without a GPU",),
     ),
     Entry(
         id="container_gpus_missing",
@@ -899,6 +1023,7 @@ ENTRIES: tuple[Entry, ...] = (
         cause="It was given only some, or its CDI specification does not name all.",
         remedy=Remedy("Compare what the container was given with what the host has.", ("nvidia-ctk cdi list",)),
         source="own",
+        needs=("a look into a container", "a GPU in nvidia-smi"),
         unless=("cdi_spec_stale",),
     ),
     Entry(
@@ -909,9 +1034,10 @@ ENTRIES: tuple[Entry, ...] = (
         detect=inside.container_failed,
         signal="any other failure of the container",
         message="{where} does not show its GPUs (exit {rc}): {said}",
-        cause="The container did not start, or its nvidia-smi fails.",
+        cause="Not known: none of the reasons that are known here was seen. Its own words are all that there is.",
         remedy=Remedy("Run the same by hand.", ("docker run --rm --device nvidia.com/gpu=all IMAGE nvidia-smi",)),
         source="own",
+        needs=("a container that fails",),
         confidence="possible",
         unless=_CONTAINER_CAUSES,
     ),
@@ -926,6 +1052,7 @@ ENTRIES: tuple[Entry, ...] = (
         cause="It was not built or pulled here, or its name is another.",
         remedy=Remedy("Build it, or name one that is there.", ("docker image ls",)),
         source="own",
+        needs=("an answer of the engine",),
     ),
     Entry(
         id="cuda_compatibility",
@@ -943,6 +1070,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url="https://github.com/gpustack/gpustack/issues/1254",
         ),
         source="gpustack#1254",
+        needs=("a framework",),
     ),
     Entry(
         id="framework_without_cuda",
@@ -958,7 +1086,13 @@ ENTRIES: tuple[Entry, ...] = (
             "Use the image's GPU variant.",
             ("ansible-playbook site.yml -e keras_image_variant=gpu -e jupyter_image=keras:gpu",),
         ),
+        unless=(
+            "driver_capability_missing",
+            "gpus_hidden_by_variable",
+            "framework_needs_newer_driver",
+        ),
         source="measured",
+        needs=("a framework without GPUs",),
     ),
     Entry(
         id="framework_without_kernels",
@@ -975,6 +1109,7 @@ ENTRIES: tuple[Entry, ...] = (
             docs_url="https://github.com/tensorflow/tensorflow/issues/89272",
         ),
         source="tensorflow#89272",
+        needs=("a framework",),
     ),
     Entry(
         id="framework_failed",
@@ -984,10 +1119,18 @@ ENTRIES: tuple[Entry, ...] = (
         detect=inside.framework_failed,
         signal="the framework did not come to the end of its list",
         message="{name} {what}",
-        cause="The import failed, or it took longer than the time limit.",
+        cause="It ended, or was ended at the time limit, before its list was complete; its own last words say why.",
         remedy=Remedy("Run it by hand, or give it more time with `timeout`."),
         source="own",
-        unless=("framework_without_kernels",),
+        confidence="possible",
+        needs=("a framework without GPUs",),
+        unless=(
+            "framework_without_kernels",
+            "framework_needs_newer_driver",
+            "gpu_busy",
+            "framework_library_too_old",
+            "driver_capability_missing",
+        ),
     ),
     Entry(
         id="framework_gpus_missing",
@@ -997,41 +1140,83 @@ ENTRIES: tuple[Entry, ...] = (
         detect=inside.framework_gpus_missing,
         signal="the framework's device list and nvidia-smi beside it",
         message="{name} sees {some} of {all} GPUs ({errors})",
-        cause="CUDA_VISIBLE_DEVICES, a GPU in use exclusively, or an error of CUDA that is not in this list.",
+        cause="Not known: none of the reasons that are known here was seen. Its own words are all that there is.",
         remedy=Remedy(
             "Look at the framework's own messages.",
             ("python3 -c 'import ctypes; print(ctypes.CDLL(\"libcuda.so.1\").cuInit(0))'",),
         ),
         source="own",
-        unless=(*_FRAMEWORK_CAUSES, "uvm_missing", "mig_without_instances"),
+        confidence="possible",
+        needs=("a framework",),
+        unless=_FRAMEWORK_CAUSES,
     ),
 )
 
 
+# Where another kind of engine has what the texts name, and how it is restarted.
+_PLACES: dict[str, tuple[tuple[str, str], ...]] = {
+    "rootless": (
+        ("systemctl restart docker", "systemctl --user restart docker"),
+        ("systemctl start docker", "systemctl --user start docker"),
+        ("journalctl --unit docker", "journalctl --user --unit docker"),
+        (
+            "ansible-playbook site.yml --tags docker,nvidia_container_toolkit",
+            "nvidia-ctk runtime configure --runtime=docker --cdi.enabled --config=$HOME/.config/docker/daemon.json",
+        ),
+        ("/etc/docker/daemon.json", "~/.config/docker/daemon.json"),
+    ),
+    "snap": (
+        ("systemctl restart docker", "snap restart docker"),
+        ("systemctl start docker", "snap start docker"),
+        ("journalctl --unit docker", "snap logs docker"),
+        ("/etc/docker/daemon.json", "/var/snap/docker/current/config/daemon.json"),
+    ),
+}
+# What was reported is more to the point than what is left over, so it is said first.
+ENTRIES: tuple[Entry, ...] = (*REPORTED, *_MEASURED)
+
+
 def findings(seen: Seen) -> list[dict[str, t.Any]]:
     """What the catalogue recognises, in the order of the layers."""
-    hits = [(entry, list(entry.detect(seen))) for entry in ENTRIES]
+    hits = [(entry, hit, _confidence(seen, entry, hit)) for entry in ENTRIES for hit in entry.detect(seen)]
     found = {
-        entry.id for entry, of_entry in hits if any((hit.severity or entry.severity) == "error" for hit in of_entry)
+        entry.id
+        for entry, hit, _sure in hits
+        if (hit.severity or entry.severity) == "error" and not is_contradicted(seen, entry.excludes)
     }
-    return [
-        _finding(entry, hit) for entry, of_entry in hits for hit in of_entry if not found.intersection(entry.unless)
-    ]
+    engine = seen.engine
+    return [_finding(entry, hit, sure, engine) for entry, hit, sure in hits if not found.intersection(entry.unless)]
 
 
-def _finding(entry: Entry, hit: Hit) -> dict[str, t.Any]:
-    values = hit.values or {}
+def _confidence(seen: Seen, entry: Entry, hit: Hit) -> str:
+    """Certain means proven: what a row needs was seen, and nothing that speaks against it."""
+    wanted = hit.confidence or entry.confidence
+    if is_contradicted(seen, entry.excludes):
+        return "possible"
+    if wanted == "certain" and not is_proven(seen, entry.needs, entry.excludes):
+        return "likely"
+    return wanted
+
+
+def _finding(entry: Entry, hit: Hit, confidence: str | None = None, engine: str | None = None) -> dict[str, t.Any]:
+    def filled(text: str) -> str:
+        """A text of the catalogue with what was found in it. Braces that are a command's own stay."""
+        values = hit.values or {}
+        for usual, there in _PLACES.get(engine or "", ()):
+            text = text.replace(usual, there)
+        return re.sub(r"\{(\w+)\}", lambda name: str(values.get(name[1], name[0])), text)
+
     return {
         "id": entry.id,
         "layer": hit.layer or entry.layer,
         "severity": hit.severity or entry.severity,
-        "confidence": hit.confidence or entry.confidence,
+        "confidence": confidence or hit.confidence or entry.confidence,
         "gpus": list(hit.gpus),
-        "message": _CONTROL.sub("?", entry.message.format(**values) if values else entry.message),
-        "cause": entry.cause,
+        "message": _CONTROL.sub("?", filled(entry.message)),
+        "cause": _CONTROL.sub("?", filled(hit.cause or entry.cause)),
         "remedy": {
-            "text": entry.remedy.text,
-            "commands": list(entry.remedy.commands),
+            "text": filled(hit.remedy or entry.remedy.text),
+            "commands": [_CONTROL.sub("?", filled(one)) for one in hit.commands or entry.remedy.commands],
             "requires_reboot": entry.remedy.requires_reboot,
             "docs_url": entry.remedy.docs_url,
         },

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from .parsers.framework import NAMES
 from .probes import engine, host, inside, nvml
 from .report import report
 from .seen import LAYERS, Seen
@@ -24,6 +25,30 @@ class Options(t.NamedTuple):
     notebooks: bool = False
     frameworks: t.Sequence[str] = ()
     kernel_log: bool = True
+
+
+def options_of(document: t.Mapping[str, t.Any]) -> Options:
+    """What was asked when a bundle was made; what is not of the right kind is as it is by default."""
+    kept = document.get("options")
+    asked = kept if isinstance(kept, dict) else {}
+    default = Options()
+    lists = {name: [str(one) for one in asked[name]] for name in ("layers", "frameworks") if _is_list(asked.get(name))}
+    texts = {name: asked[name] for name in ("image", "running_container") if isinstance(asked.get(name), str)}
+    flags = {name: asked[name] for name in ("notebooks", "kernel_log") if isinstance(asked.get(name), bool)}
+    count = asked.get("expected_gpus")
+    method = str(asked.get("method"))
+    return default._replace(
+        layers=lists.get("layers", default.layers),
+        **texts,
+        **flags,
+        frameworks=[name for name in lists.get("frameworks", []) if name in NAMES],
+        method=method if method in ("cdi", "gpus", "runtime") else "auto",
+        expected_gpus=count if isinstance(count, int) else None,
+    )
+
+
+def _is_list(value: t.Any) -> bool:
+    return isinstance(value, (list, tuple))
 
 
 def look(system: System, options: Options) -> dict[str, t.Any]:
@@ -46,9 +71,12 @@ def see(system: System, options: Options) -> Seen:
             _timed(seen, "kernel_driver", host.kernel_driver, system)
             _timed(seen, "device_nodes", host.device_nodes, system)
             seen.loaded_by_look = seen.driver is not None
+    _timed(seen, "kernel_driver", host.module_on_disk, system)
     # ... and the log comes after it, because it makes the driver say what is wrong.
     if options.kernel_log and _asks(options, "kernel_driver", "nvml"):
         _timed(seen, "kernel_driver", host.log, system)
+        if seen.log and (seen.log.of("firmware_missing") or seen.log.of("no_firmware_image")):
+            host.firmware(system, seen)
     if _asks(options, "kernel_driver", "nvml") and seen.has_device:
         _timed(seen, "kernel_driver", host.services, system)
     if _asks(options, "toolkit", "cdi", "docker", "container") or _wants_container(options):
@@ -64,7 +92,9 @@ def _inside(system: System, seen: Seen, options: Options) -> None:
     named = bool(options.image or options.running_container)
     engine_answers = seen.docker is not None and not seen.docker.problem
     reason = None
-    if not seen.nvml_works:
+    # The first Jetsons have no nvidia-smi, and their GPU works nevertheless.
+    without_smi = seen.is_tegra and (seen.smi is None or seen.smi.listing_run.rc is None) and seen.driver is not None
+    if not seen.nvml_works and not without_smi:
         reason = "no GPU works on the host"
     elif named and seen.docker is None:
         reason = "Docker is not installed"

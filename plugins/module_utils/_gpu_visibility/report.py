@@ -59,7 +59,7 @@ def report(seen: Seen) -> dict[str, t.Any]:
         "driver": _driver(seen),
         "toolkit": {
             "version": seen.toolkit_version,
-            "mode": seen.toolkit_settings.get("nvidia-container-runtime.mode"),
+            "mode": seen.toolkit_mode,
             "no_cgroups": _flag(seen.toolkit_settings.get("nvidia-container-cli.no-cgroups")),
             "hook_path": seen.hook_path,
         },
@@ -81,16 +81,28 @@ def _counts(seen: Seen) -> dict[str, t.Any]:
     return {
         "pci": None if seen.pci is None else len(seen.pci),
         "kernel_driver": bound,
-        "device_nodes": sum(seen.nodes[path].is_device for path in seen.gpu_nodes)
-        if "device_nodes" in seen.evidence
-        else None,
+        "device_nodes": _nodes(seen),
         "nvml": len(seen.listed) if seen.smi and seen.smi.listing_run.rc is not None else None,
-        "cdi": len(_in_cdi(seen)) if "cdi" in seen.evidence else None,
+        "cdi": _count(_in_cdi(seen)),
         "container": None if inside_them is None else len(inside_them),
         "frameworks": {
             one.name: None if one.answer.devices is None else len(one.answer.devices) for one in seen.frameworks
         },
     }
+
+
+def _count(found: set[str] | None) -> int | None:
+    return None if found is None else len(found)
+
+
+def _nodes(seen: Seen) -> int | None:
+    """WSL has one node for all GPUs, and a Jetson none that is a GPU's own: neither tells how many there are."""
+    if "device_nodes" not in seen.evidence:
+        return None
+    own = [path for path in seen.gpu_nodes if path[len("/dev/nvidia") :].isdigit()]
+    if not own and (seen.has_dxg or seen.is_tegra):
+        return None
+    return sum(seen.nodes[path].is_device for path in own)
 
 
 def _status(seen: Seen, name: str, found: list[dict[str, t.Any]], counts: dict[str, t.Any]) -> str:
@@ -128,7 +140,7 @@ def _base(seen: Seen, name: str) -> str:
             "nvml": lambda: "ok" if seen.nvml_works else "unknown",
             "toolkit": lambda: "ok" if seen.toolkit_programs else "skipped",
             "cdi": lambda: "ok" if _has_cdi(seen) else "unknown" if seen.cdi_files else "skipped",
-            "docker": lambda: "ok" if seen.docker and not seen.docker.problem else "skipped",
+            "docker": lambda: "skipped" if not seen.docker else "unknown" if seen.docker.problem else "ok",
             "container": lambda: (
                 "ok" if any(look.inside and look.inside.smi_rc == 0 for look in seen.looks) else _unlooked(seen)
             ),
@@ -189,6 +201,9 @@ def _summary(
     short = (first or "").rpartition(":")[2]
     at = short if flat.get(short) is not None else known[-1] if known else None
     sentence = f"{flat[at]} of {wanted} GPUs visible in {at}" if at else "nothing could be seen of GPUs"
+    # Where nothing tells how many there are, as in WSL, none of none would be a lie.
+    if at and not wanted:
+        sentence = f"no GPU visible in {at}"
     # Those who have notebooks may have been given a part each.
     given = [look.container for look in _looks(seen) if look.container]
     if at == "container" and not first and given and flat[at] < wanted:
@@ -240,6 +255,7 @@ def _gpu(seen: Seen, bus_id: str | None, uuid: str | None, xml: smi_xml.XmlGpu |
             if device.compute_capability and ((bus_id and device.bus_id == bus_id) or (uuid and device.uuid == uuid)):
                 capability = device.compute_capability
     in_container = _in_containers(seen)
+    in_cdi = _in_cdi(seen)
     return {
         "uuid": uuid,
         "pci_bus_id": bus_id,
@@ -255,9 +271,9 @@ def _gpu(seen: Seen, bus_id: str | None, uuid: str | None, xml: smi_xml.XmlGpu |
         "mig": {"mode": xml.mig_mode if xml else None, "devices": _mig(listed, xml)},
         "visible_in": {
             "pci": None if seen.pci is None else pci is not None,
-            "device_nodes": None if minor is None else bool(node and node.is_device),
+            "device_nodes": None if minor is None or _nodes(seen) is None else bool(node and node.is_device),
             "nvml": None if seen.smi is None or seen.smi.listing_run.rc is None else listed is not None,
-            "cdi": uuid in _in_cdi(seen) if "cdi" in seen.evidence and uuid else None,
+            "cdi": uuid in in_cdi if in_cdi is not None and uuid else None,
             "container": None if in_container is None else uuid in in_container,
             "frameworks": {one.name: _in_framework(seen, one, bus_id, uuid) for one in seen.frameworks},
         },
@@ -292,15 +308,35 @@ def _in_framework(seen: Seen, one: InFramework, bus_id: str | None, uuid: str | 
     return True if len(devices) == len(seen.listed) else None
 
 
-def _in_cdi(seen: Seen) -> set[str]:
-    """The GPUs that the specifications name: by UUID, by index, or by a MIG device of theirs."""
+def _in_cdi(seen: Seen) -> set[str] | None:
+    """The GPUs that the specifications name: by UUID, by index, by a MIG device of theirs, or by their nodes."""
+    if "cdi" not in seen.evidence or any(file.spec.problem for file in seen.cdi_files):
+        return None
     names = {name for file in seen.gpu_specs for name in file.spec.devices}
     owner = {str(gpu.number): gpu.uuid for gpu in seen.listed}
     owner.update({one.uuid: gpu.uuid for gpu in seen.listed for one in gpu.mig})
     found = {name for name in names if name.startswith("GPU-")}
     found.update(owner[name.partition(":")[0]] for name in names if name.partition(":")[0] in owner)
+    nodes = {node.path for file in seen.gpu_specs for node in file.spec.all_nodes()}
+    found.update(_by_nodes(seen, nodes))
     # Without nvidia-smi nobody knows whose index it is; each still is a GPU.
-    return found or {name for name in names if name.isdigit()}
+    found = found or {name for name in names if name.isdigit()}
+    # Devices of which nothing tells whose they are.
+    return found if found or not names else None
+
+
+def _by_nodes(seen: Seen, paths: t.Iterable[str]) -> set[str]:
+    """The GPUs whose nodes these are; /dev/dxg is that of all of them."""
+    minors = {one.minor: one.uuid for one in seen.information if one.uuid}
+    minors.update({gpu.minor: gpu.uuid for gpu in (seen.smi.gpus if seen.smi else []) if gpu.uuid})
+    found: set[str] = set()
+    for path in paths:
+        name = path.rpartition("/")[2]
+        if name == "dxg" and seen.has_dxg:
+            found.update(gpu.uuid for gpu in seen.listed)
+        elif name.startswith("nvidia") and name[len("nvidia") :].isdigit():
+            found.add(minors.get(int(name[len("nvidia") :])) or "")
+    return found - {""}
 
 
 def _has_cdi(seen: Seen) -> bool:
@@ -315,7 +351,13 @@ def _looks(seen: Seen) -> list[InContainer]:
 def _in_containers(seen: Seen) -> set[str] | None:
     """The GPUs that are seen in one of them at least; None where nothing is known."""
     known = [look.inside for look in _looks(seen) if look.inside]
-    return {gpu.uuid for inside_it in known for gpu in inside_it.listing.gpus} if known else None
+    if not known:
+        return None
+    found = {gpu.uuid for inside_it in known for gpu in inside_it.listing.gpus}
+    # Where nvidia-smi is not in the container, its nodes tell; those of a Jetson tell nothing.
+    without = [inside_it for inside_it in known if inside_it.smi_rc == 127]
+    found |= {uuid for inside_it in without for uuid in _by_nodes(seen, inside_it.gpu_nodes)}
+    return found if found or not any(inside_it.gpu_nodes for inside_it in without) else None
 
 
 # The rest of what is returned
@@ -340,6 +382,7 @@ def _spec_file(file: t.Any) -> dict[str, t.Any]:
     known = file.spec.problem is None
     return {
         "path": file.path,
+        "cdi_version": file.spec.version,
         "driver_version": file.spec.driver_version,
         "devices": list(file.spec.devices) if known else None,
         "stale": bool(file.stale_reasons) if known else None,
@@ -353,10 +396,15 @@ def _docker(seen: Seen) -> dict[str, t.Any] | None:
     return {
         "version": seen.docker.version,
         "install": seen.docker_install,
-        "rootless": seen.docker.rootless,
+        "engine": seen.engine,
+        "context": seen.docker_context or seen.docker.context,
+        "operating_system": seen.docker.operating_system,
+        "warnings": list(seen.docker.warnings),
+        "rootless": None if seen.docker.problem else seen.docker.rootless,
         "cgroup_driver": seen.docker.cgroup_driver,
         "cgroup_version": seen.docker.cgroup_version,
-        "runtimes": seen.docker.runtimes,
+        "runtimes": None if seen.docker.problem else seen.docker.runtimes,
+        "cdi_devices": seen.docker.cdi_devices,
         "default_runtime": seen.docker.default_runtime,
         "gpu_methods": None if seen.docker.problem else inside.supported(seen),
     }
@@ -370,7 +418,9 @@ def _container(seen: Seen) -> dict[str, t.Any] | None:
         "image": look.image,
         "name": look.container,
         "method": look.method,
-        "rc": look.run.rc,
+        "rc": look.rc,
+        "capabilities": look.inside.capabilities if look.inside else None,
+        "visible_devices": look.inside.visible if look.inside else None,
         "cuda_required": toolkit.required_cuda(look.required_cuda),
         "cuda_satisfied": toolkit.is_satisfied(look.required_cuda, seen.cuda_version),
     }
@@ -387,6 +437,8 @@ def _framework(one: InFramework) -> dict[str, t.Any]:
         if one.answer.devices is None
         else [{"id": device.id, "uuid": device.uuid, "name": device.name} for device in one.answer.devices],
         "errors": one.answer.errors,
+        "said": one.answer.said or None,
+        "environment": dict(one.answer.environment),
     }
 
 

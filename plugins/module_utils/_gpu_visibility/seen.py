@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .parsers import cdi, docker, framework, kernel_log, proc_driver, smi_list, smi_xml
-from .parsers.container import Inside
+from .parsers import build_log, cdi, docker, framework, kernel_log, proc_driver, smi_list, smi_xml
+from .parsers.container import GPU_NODE, Inside
 from .system import Node, Run
 
 LAYERS = ("pci", "kernel_driver", "device_nodes", "nvml", "toolkit", "cdi", "docker", "container")
@@ -91,6 +91,15 @@ class InContainer(t.NamedTuple):
     inside: Inside | None  # None: the script did not come to its end there
     required_cuda: str | None  # NVIDIA_REQUIRE_CUDA of the image
 
+    @property
+    def rc(self) -> int | None:
+        """How the look inside ended: docker's own exit code says nothing where the script came to its end."""
+        return self.run.rc if self.inside is None else self.inside.smi_rc
+
+    @property
+    def works(self) -> bool:
+        return self.inside is not None and self.inside.smi_rc == 0
+
 
 class InFramework(t.NamedTuple):
     name: str
@@ -104,6 +113,7 @@ class InFramework(t.NamedTuple):
 class Seen:
     platform: str = "bare_metal"
     kernel: str = ""
+    operating_system: str | None = None  # as /etc/os-release and docker info name it
     pci: list[PciGpu] | None = None  # None: this platform shows no PCI GPUs (WSL, Jetson), or /sys is not there
     nvswitches: int = 0
     has_dxg: bool = False
@@ -112,12 +122,18 @@ class Seen:
     driver: proc_driver.Version | None = None
     information: list[proc_driver.Information] = dataclasses.field(default_factory=list)
     majors: dict[str, int] = dataclasses.field(default_factory=dict)
+    has_headers: bool | None = None  # of the kernel that runs, to build modules with
+    module_version: str | None = None  # of the nvidia.ko on the disk, where it matters
+    builds: list[build_log.Failure] = dataclasses.field(default_factory=list)  # modules that DKMS could not build
+    kept_from_loading: list[str] = dataclasses.field(default_factory=list)  # `file: line` of modprobe's configuration
+    firmware: list[str] | None = None  # versions of the driver that have firmware on the disk
     has_module_folder: bool = False  # a container has none, and tells nothing by that
     module_kernels: list[str] = dataclasses.field(default_factory=list)  # the kernels that have an nvidia.ko
     secure_boot: bool | None = None
     signer: str | None = None
     loaded_by_look: bool = False  # the driver came when nvidia-smi was run
     wsl_has_driver: bool = False  # Windows put NVIDIA's libraries here
+    wsl_linux_driver: list[str] = dataclasses.field(default_factory=list)  # a Linux driver's libraries in WSL
     nodes: dict[str, Node] = dataclasses.field(default_factory=dict)  # by path
     uid: int = 0
     has_char_links: bool = False
@@ -133,8 +149,11 @@ class Seen:
     toolkit_settings: dict[str, str] = dataclasses.field(default_factory=dict)
     hook_path: str | None = None
     cdi_files: list[CdiFile] = dataclasses.field(default_factory=list)
+    cdi_elsewhere: list[CdiFile] = dataclasses.field(default_factory=list)  # where this engine does not look
     docker: docker.Info | None = None
     docker_install: str | None = None  # None: there is no Docker
+    docker_context: str | None = None  # of the client, where it is not the default
+    docker_signs: list[str] = dataclasses.field(default_factory=list)  # of engines other than the system's own
     looks: list[InContainer] = dataclasses.field(default_factory=list)
     frameworks: list[InFramework] = dataclasses.field(default_factory=list)
     wanted_frameworks: t.Sequence[str] = ()
@@ -154,7 +173,7 @@ class Seen:
 
     @property
     def gpu_nodes(self) -> list[str]:
-        return [path for path in self.nodes if path[len("/dev/nvidia") :].isdigit()]
+        return [path for path in self.nodes if GPU_NODE.fullmatch(path)]
 
     @property
     def listed(self) -> list[smi_list.Listed]:
@@ -181,6 +200,71 @@ class Seen:
         if self.docker is None or self.docker.problem:
             return None
         return self.docker.cdi_directories is not None
+
+    @property
+    def engine(self) -> str | None:
+        """The kind of engine that answers; each has its own places and remedies.
+
+        rootful, rootless, snap, desktop (in a virtual machine), desktop_wsl, podman, or elsewhere: another machine.
+        """
+        info = self.docker
+        if info is None or info.problem:
+            return "snap" if self.docker_install == "snap" else None
+        if info.is_podman:
+            return "podman"
+        if (info.operating_system or "").startswith("Docker Desktop"):
+            return "desktop_wsl" if self.platform == "wsl" else "desktop"
+        if self.docker_install == "snap" or (info.root or "").startswith("/var/snap/docker"):
+            return "snap"
+        # Only one that was asked over another way than the system's own socket may be on another machine.
+        asked = self.docker_signs or self.docker_context
+        named = (info.operating_system or "").partition(" (containerized")[0]
+        other_kernel = bool(info.kernel and self.kernel) and info.kernel != self.kernel
+        if asked and (other_kernel or (named and self.operating_system and named != self.operating_system)):
+            return "elsewhere"
+        return "rootless" if info.rootless else "rootful"
+
+    @property
+    def engine_has_no_gpu(self) -> bool:
+        """The engine is in a virtual machine or on another machine: what is found here does not concern it."""
+        return self.engine in ("desktop", "elsewhere")
+
+    @property
+    def toolkit_mode(self) -> str | None:
+        """What the toolkit's runtime does; `auto` is csv on a Jetson."""
+        mode = self.toolkit_settings.get("nvidia-container-runtime.mode")
+        return "csv" if mode in (None, "auto") and self.is_tegra else mode
+
+    @property
+    def hook_serves_gpus(self) -> bool:
+        """Whether the hook behind --gpus does its work: in the modes cdi and csv it refuses."""
+        return bool(self.hook_path) and self.toolkit_mode not in ("cdi", "csv", "jit-cdi")
+
+    def by_cdi(self, look: InContainer) -> bool:
+        """Whether the devices were given by CDI, and not by the hook, which goes by capabilities and cgroups."""
+        void = look.inside is not None and look.inside.visible == "void"
+        if look.method in ("gpus", "runtime"):
+            # --gpus asks CDI from 29 on; the runtime does in a mode of its own.
+            new = (docker.major(self.docker.version if self.docker else None) or 0) >= 29
+            return void and (new or self.toolkit_mode not in (None, "auto", "legacy"))
+        return look.method == "cdi" or void
+
+    @property
+    def no_cgroups(self) -> bool:
+        return self.toolkit_settings.get("nvidia-container-cli.no-cgroups") == "true"
+
+    @property
+    def driver_version(self) -> str | None:
+        """Of the loaded driver; of Windows' own in WSL, which nvidia-smi alone tells."""
+        if self.driver:
+            return self.driver.version
+        return self.smi.xml.driver_version if self.smi and self.smi.xml else None
+
+    def is_other_version(self, version: str | None) -> bool:
+        """Whether a version is not the loaded driver's; NVML writes the first two numbers of it only."""
+        mine = docker.numbers(self.driver_version)
+        other = docker.numbers(version)
+        return bool(mine and other) and mine[: len(other)] != other[: len(mine)]
 
     @property
     def container_text(self) -> str:

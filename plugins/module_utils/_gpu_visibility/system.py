@@ -6,20 +6,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
-import selectors
-import signal
 import stat
 import subprocess
 import time
 import typing as t
 
+from .._untrusted import child
+
 _MOST_BYTES = 8 * 1024 * 1024
 _PIECE = 64 * 1024
 _EVIDENCE = 2048
-_AFTER_KILL = 1.0
+_CUT = " [...] "
 _BINARIES = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin", "snap/bin", "usr/lib/wsl/lib")
 
 
@@ -53,8 +52,17 @@ class Run(t.NamedTuple):
 
 
 def evidence(source: str, ref: str, text: str, rc: int | None = None) -> dict[str, t.Any]:
-    kept = text.encode("utf-8", "replace")[:_EVIDENCE].decode("utf-8", "ignore")
-    return {"source": source, "ref": ref, "rc": rc, "text": kept}
+    return {"source": source, "ref": ref, "rc": rc, "text": shortened(text, _EVIDENCE)}
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many bytes. The reason of a failure is said last, so the end is kept, and a part of the beginning."""
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= most:
+        return raw.decode("utf-8")
+    end = most * 2 // 3
+    begin = most - end - len(_CUT)
+    return raw[:begin].decode("utf-8", "ignore") + _CUT + raw[-end:].decode("utf-8", "ignore")
 
 
 class System:
@@ -64,6 +72,7 @@ class System:
         self.root = root
         self.timeout = timeout
         self.deadline = time.monotonic() + total
+        self.environment: dict[str, str] = {}  # variables for the programs that are run
 
     def path(self, path: str) -> str:
         return os.path.join(self.root, path.lstrip("/"))
@@ -71,6 +80,13 @@ class System:
     @property
     def left(self) -> float:
         return max(0.0, self.deadline - time.monotonic())
+
+    def variable(self, name: str) -> str | None:
+        """One of the environment, such as DOCKER_HOST."""
+        return os.environ.get(name)
+
+    def uid(self) -> int:
+        return os.geteuid()
 
     # Files. What cannot be read is None, or empty.
 
@@ -100,6 +116,10 @@ class System:
             return os.readlink(self.path(path))
         except (OSError, ValueError):
             return None
+
+    def real(self, path: str) -> str:
+        """Where a path leads, to tell two names of one file."""
+        return os.path.realpath(self.path(path))
 
     def exists(self, path: str) -> bool:
         try:
@@ -150,6 +170,7 @@ class System:
         # Programs write in English, and find one another under the root first.
         environment = {
             **os.environ,
+            **self.environment,
             "LC_ALL": "C",
             "PATH": os.pathsep.join([*folders, os.environ.get("PATH", "/usr/bin:/bin")]),
         }
@@ -165,52 +186,8 @@ class System:
             )
         except (OSError, ValueError) as error:
             return Run(shown, None, "", "", f"could not be started: {error}", 0.0)
-        output, complete = _collect(process, begin + limit)
-        rc = _finish(process, complete)
+        output, complete = child.collect(process, begin + limit, _MOST_BYTES)
+        rc = child.finish(process, complete)
         problem = None if complete else f"did not answer within {limit:.0f} s and was killed"
         stdout, stderr = (part.decode("utf-8", "replace") for part in output)
         return Run(shown, rc if complete else None, stdout, stderr, problem, time.monotonic() - begin)
-
-
-def _collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[list[bytes], bool]:
-    """Both outputs until the program ends, and whether it did in time."""
-    output = [bytearray(), bytearray()]
-    with selectors.DefaultSelector() as selector:
-        for number, pipe in enumerate((process.stdout, process.stderr)):
-            if pipe is not None:
-                selector.register(pipe, selectors.EVENT_READ, number)
-        while selector.get_map():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return [bytes(part) for part in output], False
-            # A child that outlives the program may hold its pipes: what is left to read then comes at once.
-            ended = process.poll() is not None
-            ready = selector.select(0.1 if ended else min(left, 0.5))
-            if ended and not ready:
-                break
-            for key, _events in ready:
-                chunk = os.read(key.fd, 65536)
-                if not chunk:
-                    selector.unregister(key.fileobj)
-                elif len(output[key.data]) < _MOST_BYTES:
-                    output[key.data] += chunk
-    try:
-        process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return [bytes(part) for part in output], False
-    return [bytes(part) for part in output], True
-
-
-def _finish(process: subprocess.Popen[bytes], complete: bool) -> int | None:
-    """Close the pipes; kill the whole group of a program that did not end."""
-    if not complete:
-        with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-    for pipe in (process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
-    try:
-        return process.wait(_AFTER_KILL)
-    except subprocess.TimeoutExpired:
-        # Stuck in the driver, where no signal reaches it. It is left behind, or this would wait with it.
-        return None

@@ -11,18 +11,21 @@ import math
 import os
 import pwd
 import re
-import stat
 import sys
 import typing as t
 from datetime import datetime, timezone
 from pathlib import Path
 
+from .._untrusted import files
+from .._untrusted.shape import decoded_object, line, number
 from . import layout
 from .errors import OperatorError
-from .files import replace_file
+from .files import replace_file, run_as
 from .restic import Restic, ResticError, summary
 from .settings import Account
 
+# Bytes at most of what is configured, and of what is noted.
+CONFIG_SIZE, RECORD_SIZE = 2**20, 65536
 # What --keep-<these> of restic knows.
 KEEP = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 
@@ -92,9 +95,9 @@ def backed_up() -> list[str]:
 def load_backup(name: str) -> tuple[Backup, Account]:
     path = config_file(name)
     try:
-        owner = path.stat().st_uid
-        backup = Backup.parse(json.loads(path.read_text(encoding="utf-8")))
-        entry = pwd.getpwuid(owner)
+        seen = files.look(path, CONFIG_SIZE)
+        backup = Backup.parse(decoded_object(seen.raw))
+        entry = pwd.getpwuid(seen.owner)
     except FileNotFoundError:
         names = ", ".join(backed_up())
         raise OperatorError(
@@ -103,23 +106,40 @@ def load_backup(name: str) -> tuple[Backup, Account]:
         ) from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise OperatorError(
-            f"{path} cannot be used ({error!r}). Run the role jupyter again, which writes it."
+            f"{path} cannot be used ({line(repr(error), 300)}). Run the role jupyter again, which writes it."
         ) from error
     return backup, Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
 
-def read_record(name: str) -> dict[str, t.Any]:
-    """What the last run noted: started, ended, failure, snapshot (the last one made). Empty before the first."""
+def read_record(name: str, account: Account) -> dict[str, t.Any]:
+    """What the last run noted: started, ended, failure, snapshot (the last one made). Empty before the first.
+
+    It lies in the user's own directory, and has what they like.
+    """
+
+    def read() -> dict[str, t.Any]:
+        try:
+            noted = files.read(state(name) / "record.json", RECORD_SIZE)
+        except OSError:
+            return {}
+        return as_record(decoded_object(noted))
+
     try:
-        # Root reads it too, and must not follow where its owner leads.
-        descriptor = os.open(state(name) / "record.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, encoding="utf-8") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return {}
-            content = json.loads(file.read(65536))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        return run_as(account, read)
+    except (ValueError, TypeError, LookupError) as error:
+        raise OperatorError(f"what the last run noted is nothing that a backup notes ({line(error, 200)})") from error
+
+
+def as_record(noted: dict[str, t.Any]) -> dict[str, t.Any]:
+    record: dict[str, t.Any] = {key: line(noted.get(key), 40) for key in ("started", "ended", "succeeded")}
+    record["failure"] = line(noted.get("failure"))
+    taken = noted.get("snapshot")
+    if taken:
+        record["snapshot"] = {
+            **{key: line(taken[key], 40) for key in ("id", "time")},
+            **{key: number(taken[key]) for key in ("files", "bytes", "added")},
+        }
+    return record
 
 
 def known_file(name: str) -> Path:
@@ -129,8 +149,9 @@ def known_file(name: str) -> Path:
 def read_known(name: str) -> dict[str, str]:
     """Which repository was prepared (repository, id), and since when."""
     try:
-        return dict(json.loads(known_file(name).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        found = decoded_object(files.read(known_file(name), RECORD_SIZE))
+        return {key: str(value) for key, value in found.items()}
+    except (OSError, ValueError):
         return {}
 
 
@@ -147,7 +168,11 @@ def back_up(name: str) -> None:
     """Makes a snapshot and lets old ones go. What came of it is noted, for whoever asks later."""
     backup, account = load_backup(name)
     restic = backup.restic(account)
-    record = {**read_record(name), "started": now(), "ended": "", "failure": ""}
+    try:
+        before = read_record(name, account)
+    except OperatorError:
+        before = {}
+    record = {**before, "started": now(), "ended": "", "failure": ""}
     note(name, record)
     try:
         taken, unread = take(backup, restic, record.get("snapshot"))

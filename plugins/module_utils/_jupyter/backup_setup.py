@@ -13,7 +13,9 @@ import shutil
 import typing as t
 from pathlib import Path
 
-from .backup import KEEP, Backup, config_file, explain, known_file, now, password_file, read_known, state
+from .._untrusted import files
+from .._untrusted.shape import decoded_object
+from .backup import CONFIG_SIZE, KEEP, Backup, config_file, explain, known_file, now, password_file, read_known, state
 from .backup_status import longest_wait
 from .errors import OperatorError
 from .files import replace_file
@@ -21,6 +23,9 @@ from .restic import ResticError
 from .settings import Account, find_account
 
 REPOSITORIES = Path("/var/backups/gpulab/jupyter")
+PASSWORD_SIZE = 4096
+# Seconds for a question to a repository, which may be far away. restic has the rights of the user, who can stop it.
+SETUP = 600.0
 
 
 def as_configured(instance: dict[str, t.Any], account: Account | None) -> Backup:
@@ -60,13 +65,22 @@ def prepare_all(instances: list[dict[str, t.Any]], check: bool) -> dict[str, t.A
     passwords = [password_file(backup.name) for backup in backups]
     result: dict[str, t.Any] = {"changed": False, "backups": []}
     result["new_passwords"] = [str(path) for path in passwords if not path.exists()]
+    failures = []
     for instance, backup, account in zip(instances, backups, accounts):
-        if account is None or prepare(backup, account, check):
-            result["changed"] = True
+        try:
+            if account is None or prepare(backup, account, check):
+                result["changed"] = True
+        except OperatorError as error:
+            failures.append(str(error))
+        except OSError as error:
+            failures.append(f"Instance {backup.name} cannot be backed up: {error.filename}: {error.strerror}.")
         told = {"name": backup.name, "user": str(instance["user"]), "workdir": backup.workdir}
         told.update(directory=backup.directory, state=str(state(backup.name)))
         told.update(schedule=backup.schedule, random_delay=str(instance["backup_random_delay"]))
         result["backups"].append(told)
+    if failures:
+        # Once the others have what they need.
+        raise OperatorError(" ".join(failures))
     return result
 
 
@@ -116,7 +130,7 @@ def prepare(backup: Backup, account: Account, check: bool) -> bool:
     config = config_file(backup.name)
     content = json.dumps(backup._asdict(), indent=2, sort_keys=True) + "\n"
     has_password = is_private(password_file(backup.name), account) and owns(state(backup.name), account)
-    is_current = is_private(config, account) and config.read_text(encoding="utf-8") == content
+    is_current = is_private(config, account) and holds(config, content)
     if check:
         is_current = is_current and has_password and shutil.which("restic") is not None
         return not is_current or not repository_id(backup, account)
@@ -130,18 +144,40 @@ def prepare(backup: Backup, account: Account, check: bool) -> bool:
 
 
 def owns(path: Path, account: Account) -> bool:
-    return path.exists() and path.stat().st_uid == account.uid
+    try:
+        return os.lstat(path).st_uid == account.uid
+    except OSError:
+        return False
+
+
+def holds(path: Path, content: str) -> bool:
+    """It belongs to the user, who may have written to it."""
+    try:
+        return files.read(path, CONFIG_SIZE) == content
+    except OSError:
+        return False
 
 
 def is_private(path: Path, account: Account) -> bool:
-    return owns(path, account) and path.stat().st_size > 0 and path.stat().st_mode & 0o7777 == 0o400
+    try:
+        seen = os.lstat(path)
+    except OSError:
+        return False
+    return seen.st_uid == account.uid and seen.st_size > 0 and seen.st_mode & 0o7777 == 0o400
 
 
 def make_password(backup: Backup, account: Account) -> None:
     path = password_file(backup.name)
     make_directory(path.parent)
     # One that is there may be the only key to years of snapshots: at most its owner and mode are mended.
-    known = path.read_text(encoding="utf-8") if path.exists() else ""
+    try:
+        known = files.read(path, PASSWORD_SIZE)
+    except FileNotFoundError:
+        known = ""
+    except OSError as error:
+        raise OperatorError(
+            f"{path} cannot be used ({error.strerror}). Put the password of the backups there, or remove the file."
+        ) from error
     replace_file(path, known if known.strip() else secrets.token_urlsafe(32) + "\n", 0o400, account)
     make_directory(state(backup.name), account)
 
@@ -159,7 +195,9 @@ def make_directory(path: Path, account: Account | None = None) -> None:
 def repository_id(backup: Backup, account: Account) -> str:
     """Empty where there is no repository."""
     try:
-        return str(json.loads(backup.restic(account).call("cat", "config"))["id"])
+        return str(decoded_object(backup.restic(account).call("cat", "config", seconds=SETUP))["id"])
+    except (ValueError, LookupError) as error:
+        raise OperatorError(f"The repository {backup.shown_repository} is none that restic made: {error}") from error
     except ResticError as error:
         if error.repository_missing:
             return ""
@@ -193,7 +231,7 @@ def new_repository(backup: Backup, account: Account) -> str:
     if REPOSITORIES in Path(backup.directory).parents:
         make_directory(Path(backup.directory), account)
     try:
-        backup.restic(account).call("init")
+        backup.restic(account).call("init", seconds=SETUP)
     except ResticError as error:
         raise OperatorError(
             f"{account.name} cannot make the repository {backup.shown_repository} for the backups of instance "

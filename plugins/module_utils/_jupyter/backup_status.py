@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import typing as t
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from .._untrusted import child
+from .._untrusted.shape import line
 from .backup import Backup, load_backup, read_known, read_record
+from .engine import unit_properties
 from .errors import OperatorError
+from .server import moment
 
 UNITS = Path("/etc/systemd/system")
 
@@ -31,30 +34,17 @@ def backup_status(name: str, now: datetime | None = None) -> dict[str, t.Any]:
         return {}
     found: dict[str, t.Any] = {"repository": "", "schedule": "", "snapshot": {}, "problem": ""}
     try:
-        backup, _account = load_backup(name)
-        record = read_record(name)
+        backup, account = load_backup(name)
+        record = read_record(name, account)
         found.update(repository=backup.shown_repository, schedule=backup.schedule)
         found["snapshot"] = dict(record.get("snapshot") or {})
-        unit = unit_result(f"jupyter-backup-{name}.service")
+        unit = unit_properties(f"jupyter-backup-{name}.service", "ActiveState,Result")
         found["problem"] = problem(
             backup, read_known(name).get("since", ""), record, unit, now or datetime.now(timezone.utc)
         )
-    except (OperatorError, ValueError, TypeError, KeyError, AttributeError) as error:
-        found["problem"] = f"The backups of instance {name} cannot be judged: {error}"
+    except (OperatorError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        found["problem"] = f"The backups of instance {name} cannot be judged: {line(error, 500)}"
     return found
-
-
-def unit_result(unit: str) -> dict[str, str]:
-    try:
-        shown = subprocess.run(
-            ["systemctl", "show", "--property=ActiveState,Result", unit],
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            check=True,
-        ).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise OperatorError(f"systemd does not answer: {error}") from error
-    return dict(line.split("=", 1) for line in shown.splitlines())
 
 
 def problem(backup: Backup, since: str, record: dict[str, t.Any], unit: dict[str, str], now: datetime) -> str:
@@ -70,8 +60,9 @@ def problem(backup: Backup, since: str, record: dict[str, t.Any], unit: dict[str
     if unit.get("ActiveState") == "failed":
         return f"The backup of instance {backup.name} did not start ({unit.get('Result')}). {kept} {look}"
     period = longest_wait(backup.schedule)
-    due_since = record.get("succeeded") or since
-    if due_since and period and now - datetime.fromisoformat(due_since) > 2 * period:
+    # One that is to come would hide for years that backups are missing.
+    due_since = next((said for said in (record.get("succeeded"), since) if said and moment(said) <= now), "")
+    if due_since and period and now - moment(due_since) > 2 * period:
         return (
             f"Instance {backup.name} was not backed up since {due_since}, though `{backup.schedule}` is its schedule. "
             f"{kept} See `systemctl status jupyter-backup-{backup.name}.timer`."
@@ -82,17 +73,15 @@ def problem(backup: Backup, since: str, record: dict[str, t.Any], unit: dict[str
 def longest_wait(schedule: str) -> timedelta | None:
     """Between two of its next runs. None where systemd cannot read it."""
     try:
-        shown = subprocess.run(
+        done = child.run(
             # Nine, so that the days of a week count.
             ["systemd-analyze", "calendar", "--iterations=9", "--", schedule],
-            capture_output=True,
-            encoding="utf-8",
-            check=True,
+            30,
             env={"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC", "LC_ALL": "C"},
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
+        )
+    except (OSError, ValueError):
         return None
-    return longest_gap(shown)
+    return longest_gap(done.out) if done.code == 0 else None
 
 
 def longest_gap(shown: str) -> timedelta | None:

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import json
 import re
 import shutil
 import socket
 import ssl
-import subprocess
 import tempfile
 import time
 import typing as t
 from pathlib import Path
 
+from .._untrusted import child, files
+from .._untrusted.shape import decoded
 from .errors import OperatorError
 from .files import replace_file
 from .journal import say
@@ -31,6 +31,9 @@ from .settings import ANYWHERE, Account, Settings, url_of
 # Apple's browsers refuse what is valid for longer.
 VALID_DAYS = 825
 RENEW_DAYS = 30
+# Bytes of a certificate with those of its issuers, or of a key, at most; seconds for a command.
+PEM = 2**18
+COMMAND = 60.0
 BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.S)
 # It signs nothing: whoever steals its key can be this notebook, and no other site.
 REQUEST = """\
@@ -80,17 +83,24 @@ def parse_openssl(text: str) -> tuple[float, list[str]]:
 
 def read_certificate(path: Path) -> Certificate:
     """The first of a file, which is the server's own; those of its issuers follow."""
-    try:
-        block = BLOCK.search(path.read_text(encoding="utf-8", errors="replace"))
-    except OSError as error:
-        raise OperatorError(f"{path} cannot be read: {error.strerror}") from error
+    raw = read_pem(path)
+    block = BLOCK.search(raw.decode("utf-8", "replace"))
     if block is None:
         raise OperatorError(f"{path} holds no certificate in PEM form")
     try:
-        shown = openssl("x509", "-noout", "-enddate", "-ext", "subjectAltName", "-in", str(path))
+        with files.nameless(raw) as file:
+            shown = openssl("x509", "-noout", "-enddate", "-ext", "subjectAltName", stdin=file)
         return Certificate(fingerprint_of(ssl.PEM_cert_to_DER_cert(block.group())), *parse_openssl(shown))
     except (OperatorError, ValueError) as error:
         raise OperatorError(f"{path} holds no certificate that can be read: {error}") from error
+
+
+def read_pem(path: Path) -> bytes:
+    """By links, too, as certbot makes them. The copies that a server reads belong to its user."""
+    try:
+        return files.look(path, PEM, follow=True).raw
+    except OSError as error:
+        raise OperatorError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def check_pair(certificate: Path, private_key: Path) -> Certificate:
@@ -101,17 +111,17 @@ def check_pair(certificate: Path, private_key: Path) -> Certificate:
             f"the private key {private_key} is encrypted, and a service has nobody to ask for a password"
         )
 
+    pair = read_pem(certificate), read_pem(private_key)
     try:
-        private_key.open("rb").close()
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key, refuse_to_ask)
+        with files.nameless(pair[0]) as chain, files.nameless(pair[1]) as key:
+            paths = [f"/proc/self/fd/{file.fileno()}" for file in (chain, key)]
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(paths[0], paths[1], refuse_to_ask)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise OperatorError(
                 f"the private key {private_key} does not belong to the certificate {certificate}"
             ) from error
         raise OperatorError(f"{certificate} with {private_key} cannot be used: {error.reason or error}") from error
-    except OSError as error:
-        raise OperatorError(f"{private_key} cannot be read: {error.strerror}") from error
     return found
 
 
@@ -129,17 +139,26 @@ def prepare_certificate(settings: Settings, account: Account) -> None:
             given = own
         install(settings, account, *given)
     elif settings.tls == "generated":
-        if not why_outdated(settings):
+        # A key of another account is known to somebody who had the instance before.
+        if not why_outdated(settings) and owner_of(own[1]) in (0, account.uid):
             install(settings, account, *own)
             return
         with tempfile.TemporaryDirectory(dir=own[0].parent) as directory:
             install(settings, account, *generate(settings, Path(directory)))
 
 
+def owner_of(path: Path) -> int:
+    try:
+        return files.look(path, PEM).owner
+    except OSError as error:
+        raise OperatorError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def install(settings: Settings, account: Account, certificate: Path, private_key: Path) -> None:
     check_pair(certificate, private_key)
-    replace_file(settings.private_key_file, private_key.read_text(encoding="utf-8"), 0o400, account)
-    replace_file(settings.certificate_file, certificate.read_text(encoding="utf-8"), 0o444)
+    pair = [read_pem(path).decode("utf-8", "replace") for path in (certificate, private_key)]
+    replace_file(settings.private_key_file, pair[1], 0o400, account)
+    replace_file(settings.certificate_file, pair[0], 0o444)
 
 
 def generate(settings: Settings, directory: Path) -> tuple[Path, Path]:
@@ -182,11 +201,9 @@ def full_name() -> str:
 
 def addresses() -> list[str]:
     try:
-        shown = subprocess.run(
-            ["ip", "-json", "address", "show", "up", "scope", "global"], stdout=subprocess.PIPE, check=True
-        ).stdout
-        return parse_addresses(json.loads(shown))
-    except (OSError, subprocess.CalledProcessError, ValueError):
+        shown = child.run(["ip", "-json", "address", "show", "up", "scope", "global"], COMMAND)
+        return parse_addresses(decoded(shown.stdout))
+    except (OSError, ValueError):
         # The names do without.
         return []
 
@@ -211,7 +228,7 @@ def why_outdated(settings: Settings) -> str:
         if settings.tls == "files":
             # What cannot be used is not taken either.
             check_pair(Path(settings.tls_certificate), Path(settings.tls_private_key))
-            now, then = (path.read_bytes() for path in (Path(settings.tls_certificate), settings.certificate_file))
+            now, then = (read_pem(path) for path in (Path(settings.tls_certificate), settings.certificate_file))
             return "" if now == then else "an older certificate"
         if settings.tls == "generated":
             found = check_pair(settings.certificate_file, settings.private_key_file)
@@ -280,20 +297,13 @@ def certificate_problems(settings: Settings) -> list[str]:
     return []
 
 
-def openssl(*arguments: str) -> str:
+def openssl(*arguments: str, stdin: int | t.IO[t.Any] = child.NOTHING) -> str:
     try:
-        done = subprocess.run(
-            ["openssl", *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+        done = child.run(["openssl", *arguments], COMMAND, stdin=stdin)
     except OSError as error:
         raise OperatorError(
             f"The command openssl cannot be run ({error.strerror}): install the package openssl."
         ) from error
-    if done.returncode != 0:
-        raise OperatorError(f"openssl {arguments[0]} failed: {' '.join(done.stderr.split())}")
-    return done.stdout
+    if done.code != 0:
+        raise OperatorError(f"openssl {arguments[0]} failed: {' '.join(done.err.split())}")
+    return done.out

@@ -9,6 +9,7 @@
     jupyter-supervisor backup NAME     the process of jupyter-backup-NAME.service
     jupyter-supervisor restart NAME    restart it, unless somebody is at work in it; `restart NAME force` in any case
     jupyter-supervisor rollback NAME   go back to the image and settings before the present ones, in the same way
+    jupyter-supervisor new-token NAME  restart it with a new token, in the same way
     jupyter-supervisor remove NAME     take away what was made for it, in the same way; the user's files stay
 
 A foreground `docker run` ends with the engine's connection, and its unit with it. So the container is started
@@ -20,8 +21,9 @@ from __future__ import annotations
 import json
 import sys
 
+from .._untrusted.shape import text
 from .backup import back_up
-from .control import restart, roll_back
+from .control import new_token, restart, roll_back
 from .errors import OperatorError
 from .journal import say
 from .removal import remove
@@ -40,12 +42,12 @@ def main(arguments: list[str]) -> int:
         if command == "backup" and len(rest) == 1:
             back_up(rest[0])
             return 0
-        actions = {"restart": restart, "rollback": roll_back, "remove": remove}
+        actions = {"restart": restart, "rollback": roll_back, "new-token": new_token, "remove": remove}
         if command in actions and rest and rest[1:] in ([], ["force"]):
             actions[command](rest[0], force=len(rest) == 2)
             return 0
-    except OperatorError as failure:
-        say(str(failure), sys.stderr)
+    except (OperatorError, OSError) as failure:
+        say(text(failure), sys.stderr)
         return 1
     say(__doc__, sys.stderr)
     return 2

@@ -22,9 +22,11 @@ def bind_mount(source: str | Path, target: str, read_only: bool = False) -> list
     return ["--mount", f'type=bind,"source={quoted}",target={target}' + (",readonly" if read_only else "")]
 
 
-def container_options(settings: Settings, account: Account, memory: str) -> list[str]:
-    """The options of `docker run` that follow from the settings."""
-    directories = settings.directories(account)
+def container_options(
+    settings: Settings, account: Account, memory: str, opened: dict[str, str] | None = None
+) -> list[str]:
+    """The options of `docker run` that follow from the settings. opened: where its directories are mounted."""
+    directories = opened or settings.directories(account)
     options = [
         *("--name", settings.container, "--hostname", settings.container),
         *("--user", f"{account.uid}:{account.gid}"),
@@ -54,6 +56,12 @@ def container_options(settings: Settings, account: Account, memory: str) -> list
         options += bind_mount(settings.certificate_file, layout.CERTIFICATE_INSIDE, read_only=True)
         options += bind_mount(settings.private_key_file, layout.PRIVATE_KEY_INSIDE, read_only=True)
     return options
+
+
+def share_options(memory: str) -> list[str]:
+    """How a notebook ends before the machine does. They are not among the settings: nothing is restarted for them."""
+    # The kernel looks there first. With swap on top, a notebook has double, and thrashes before it meets its limit.
+    return ["--oom-score-adj", "500", *(() if memory == "0" else ("--memory-swap", memory))]
 
 
 def server_config(settings: Settings) -> dict[str, dict[str, t.Any]]:

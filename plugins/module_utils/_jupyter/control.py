@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 
+from .._untrusted import child, files
 from . import layout
-from .engine import Engine
+from .engine import Engine, unit_properties
 from .errors import OperatorError
-from .files import replace_file
+from .files import make_token, replace_file
 from .journal import say
 from .records import previous
-from .settings import load_settings
+from .settings import SETTINGS, find_account, load_settings
 from .status import status
 
 # Of a tag that names one version, as the role keras_image makes them; another may come to stand for another image.
@@ -36,9 +36,10 @@ def is_left_alone(name: str, force: bool) -> bool:
 
 
 def systemctl(*arguments: str) -> None:
-    done = subprocess.run(["systemctl", *arguments], capture_output=True, encoding="utf-8", check=False)
-    if done.returncode != 0:
-        raise OperatorError(done.stderr.strip() or f"systemctl {arguments[0]} failed with code {done.returncode}.")
+    # It returns when the server has answered, for which the supervisor has a limit of its own.
+    done = child.run(["systemctl", *arguments], None)
+    if done.code != 0:
+        raise OperatorError(done.err.strip() or f"systemctl {arguments[0]} failed with code {done.code}.")
 
 
 def restart(name: str, force: bool) -> None:
@@ -46,6 +47,20 @@ def restart(name: str, force: bool) -> None:
     if not is_left_alone(name, force):
         systemctl("restart", f"jupyter-{name}.service")
         say(f"Instance {name} was restarted.")
+
+
+def new_token(name: str, force: bool) -> None:
+    """For the next start, which comes at once where it runs. Who knows the old one is shut out from then on."""
+    settings = load_settings(name)
+    account = find_account(settings.user)
+    is_running = unit_properties(settings.unit)["ActiveState"] != "inactive"
+    if is_running and is_left_alone(name, force):
+        return
+    settings.token_file.parent.mkdir(parents=True, exist_ok=True)
+    make_token(settings.token_file, account)
+    if is_running:
+        systemctl("restart", settings.unit)
+    say(f"Instance {name} has a new token{'' if is_running else ', for when it is started'}.")
 
 
 def roll_back(name: str, force: bool) -> None:
@@ -66,7 +81,7 @@ def roll_back(name: str, force: bool) -> None:
     versions = sorted((tag for tag in image.get("RepoTags") or [] if VERSION.search(tag)), key=len)
     wanted = before.settings._replace(image=versions[0] if versions else before.image)
     path = layout.CONFIG / name / "settings.json"
-    present = path.read_text(encoding="utf-8")
+    present = files.read(path, SETTINGS)
     replace_file(path, json.dumps(wanted._asdict(), indent=4, sort_keys=True) + "\n", 0o600)
     try:
         systemctl("restart", f"jupyter-{name}.service")

@@ -12,17 +12,19 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import select
-import signal
 import stat
 import typing as t
 from pathlib import Path
 
+from .._untrusted import files
+from .._untrusted.user import FailedError, together
 from . import layout
 from .errors import OperatorError
 
 # Below this a disk counts as full: a notebook with its outputs would not fit.
 LITTLE_ROOM = 2**20
+# Bytes of mountinfo, of which each container has some lines.
+MOUNTINFO = 16 * 2**20
 
 
 class Mount(t.NamedTuple):
@@ -56,7 +58,7 @@ def mount_of(path: Path, mounts: list[Mount]) -> Mount:
 
 
 def find_mount(path: Path) -> Mount:
-    return mount_of(path, parse_mountinfo((layout.PROC / "self/mountinfo").read_text(errors="surrogateescape")))
+    return mount_of(path, parse_mountinfo(os.fsdecode(files.look(layout.PROC / "self/mountinfo", MOUNTINFO).raw)))
 
 
 def existing(path: str) -> Path:
@@ -149,21 +151,8 @@ def mode_if_open(path: str) -> str:
 
 def in_time(look: t.Callable[[], str], seconds: float) -> str:
     """What it returns. Empty where it fails, or does not end in time, as on a file server that is down."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(reader)
-            os.write(writer, look().encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as result:
-        if not select.select([result], [], [], seconds)[0]:
-            os.kill(child, signal.SIGKILL)
-        said = result.read().decode()
-    os.waitpid(child, 0)
-    return said
+    (said,) = together([look], seconds)
+    return "" if isinstance(said, FailedError) else said
 
 
 def check_reachable(path: str) -> None:

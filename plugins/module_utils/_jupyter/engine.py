@@ -6,52 +6,49 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import typing as t
 
+from .._untrusted import child
+from .._untrusted.shape import decoded
 from .errors import EngineError, OperatorError
+
+# Seconds for a question to systemd.
+SYSTEMD = 60.0
 
 
 class Engine:
     def __init__(self, timeout: float | None = None) -> None:
         self.timeout = timeout
 
-    def run(self, *arguments: str, pass_fds: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, pass_fds: tuple[int, ...] = ()) -> child.Done:
         try:
-            return subprocess.run(
-                ["docker", *arguments],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                check=False,
-                pass_fds=pass_fds,
-                timeout=self.timeout,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise EngineError(f"docker {arguments[0]} did not answer within {error.timeout:g} seconds") from None
+            done = child.run(["docker", *arguments], self.timeout, pass_fds=pass_fds)
         except OSError as error:
             raise EngineError(f"The docker command cannot be run: {error}") from error
+        if done.code is None:
+            raise EngineError(f"docker {arguments[0]} did not answer within {self.timeout:g} seconds")
+        return done
 
     def call(self, *arguments: str, pass_fds: tuple[int, ...] = ()) -> str:
         done = self.run(*arguments, pass_fds=pass_fds)
-        if done.returncode != 0:
-            raise EngineError(done.stderr.strip() or f"docker {arguments[0]} failed with code {done.returncode}")
-        return done.stdout.strip()
+        if done.code != 0:
+            raise EngineError(done.err.strip() or f"docker {arguments[0]} failed with code {done.code}")
+        return done.out.strip()
 
     def logs(self, container: str, lines: int) -> str:
         """What it wrote last, to either of its outputs; empty where there is no such container."""
         done = self.run("logs", "--tail", str(lines), container)
-        return (done.stdout + done.stderr).strip() if done.returncode == 0 else ""
+        return (done.out + done.err).strip() if done.code == 0 else ""
 
     def inspect(self, kind: str, name: str) -> dict[str, t.Any] | None:
         try:
-            return t.cast("dict[str, t.Any]", json.loads(self.call(kind, "inspect", name))[0])
+            return t.cast("dict[str, t.Any]", decoded(self.call(kind, "inspect", name))[0])
         except EngineError as error:
             if error.missing:
                 return None
             raise
+        except (ValueError, LookupError, TypeError) as error:
+            raise EngineError(f"docker {kind} inspect answered something else than was asked ({error})") from error
 
     def version(self) -> str:
         return self.call("version", "--format", "{{.Server.Version}}")
@@ -61,17 +58,14 @@ class Engine:
         return str((self.inspect("image", image) or {}).get("Id", ""))
 
 
-def unit_properties(unit: str) -> dict[str, str]:
+def unit_properties(unit: str, names: str = "LoadState,ActiveState,UnitFileState") -> dict[str, str]:
     try:
-        shown = subprocess.run(
-            ["systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", unit],
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            check=True,
-        ).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
+        done = child.run(["systemctl", "show", f"--property={names}", unit], SYSTEMD)
+    except OSError as error:
         raise OperatorError(f"systemd does not answer: {error}") from error
-    return dict(line.split("=", 1) for line in shown.splitlines())
+    if done.code != 0:
+        raise OperatorError(f"systemd does not answer: {done.err.strip() or f'systemctl show ended with {done.code}'}")
+    return dict(line.split("=", 1) for line in done.out.splitlines())
 
 
 def refuse_to_wake_engine() -> None:

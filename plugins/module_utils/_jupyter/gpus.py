@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shutil
 import typing as t
 from pathlib import Path
 
+from .._untrusted import files
+from .._untrusted.shape import decoded_object
 from .errors import OperatorError
 
 if t.TYPE_CHECKING:
@@ -26,6 +27,8 @@ HOOK = "nvidia-container-runtime-hook"
 CDI_KIND = "nvidia.com/gpu"
 # A device's name in a specification: `- name: "0"` and `name: GPU-...` in YAML, `"name": "0"` in JSON.
 CDI_NAME = re.compile(r"""^[ \t{-]*"?name"?[ \t]*:[ \t]*["']?([\w:/-]+)["']?[ \t,}]*$""", re.M)
+# Bytes of a specification at most: one of a machine with many GPUs and MIG devices has some hundred thousand.
+CDI_SIZE = 8 * 2**20
 ALL = ("all",)
 # Left open: the role's preflight decides it, and settings.json has what it decided.
 AUTO = ("auto",)
@@ -55,7 +58,7 @@ def problem(gpus: tuple[str, ...]) -> str:
 
 def find_method(engine: Engine) -> str:
     """How this engine gives GPUs to a container; empty where it cannot."""
-    info = json.loads(engine.call("info", "--format", "{{json .}}"))
+    info = decoded_object(engine.call("info", "--format", "{{json .}}"))
     found = {
         "cdi": any(map(specifications, info.get("CDISpecDirs") or [])),
         "gpus": shutil.which(HOOK) is not None,
@@ -70,7 +73,7 @@ def specifications(directory: str) -> list[str]:
     for path in sorted(Path(directory).glob("*")):
         if path.suffix in (".yaml", ".json"):
             with contextlib.suppress(OSError):
-                text = path.read_text(encoding="utf-8", errors="replace")
+                text = files.read(path, CDI_SIZE, follow=True)
                 if CDI_KIND in text:
                     found.append(text)
     return found
@@ -78,7 +81,7 @@ def specifications(directory: str) -> list[str]:
 
 def cdi_names(engine: Engine) -> frozenset[str]:
     """By which names this engine's specifications know GPUs: older ones by index only, those of WSL as `all` only."""
-    info = json.loads(engine.call("info", "--format", "{{json .}}"))
+    info = decoded_object(engine.call("info", "--format", "{{json .}}"))
     texts = [text for directory in info.get("CDISpecDirs") or [] for text in specifications(directory)]
     return frozenset(name for text in texts for name in CDI_NAME.findall(text))
 

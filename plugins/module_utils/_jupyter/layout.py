@@ -10,6 +10,8 @@ from pathlib import Path
 
 CONFIG = Path("/etc/gpulab/jupyter")
 STATE = Path("/var/lib/gpulab/jupyter")
+# Where directories are mounted that users have opened, while a container starts.
+RUN = Path("/run/gpulab/jupyter")
 UNITS = Path("/etc/systemd/system")
 PROC = Path("/proc")
 

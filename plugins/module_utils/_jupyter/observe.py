@@ -7,36 +7,60 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shlex
 import typing as t
 
+from .._untrusted.shape import cleaned
+from .._untrusted.user import FailedError, together
 from .backup_status import backup_status
 from .directories import in_time, mode_if_open
 from .errors import OperatorError
-from .probe import probe_kernel
+from .probe import GRACE, outcome, probe_kernel
 from .settings import configured, load_settings
-from .status import blank, status
+from .status import blank, status, unasked
 
 # Seconds for a look at a directory, which may lie on a file server.
 LOOK = 2
+# Seconds for all that is not an answer of the engine.
+OWN = 60
 
 
 def observe(names: list[str] | None, probe: str, devices: str, timeout: float) -> list[dict[str, t.Any]]:
-    found, users = [], notebook_users()
-    for name in configured() if names is None else names:
-        try:
-            seen = status(name, timeout)
-        except OperatorError as error:
-            # One that is not there was named by mistake; one whose settings are broken is to be reported.
-            if name not in configured():
-                raise
-            seen = {**blank(name), "health": str(error), "busy": [f"it cannot be asked what runs in it ({error})"]}
-        seen["exposed"] = exposed(name, seen["workdir"], users - {seen["user"]})
-        seen["backup"] = backup_status(name)
-        if probe == "kernel":
-            seen["kernel"] = probe_kernel(f"jupyter-{name}", devices, timeout)
-        found.append(seen)
-    return found
+    """Each instance is looked at in a process of its own: whatever its user does, those of others are seen."""
+    known, users = configured(), notebook_users()
+    wanted = known if names is None else names
+    for name in wanted:
+        # One that is not there was named by mistake; one whose settings are broken is to be reported.
+        if name not in known:
+            load_settings(name)
+    looks = [functools.partial(look, name, users, probe, devices, timeout) for name in wanted]
+    # The engine takes its whole time once, and the kernel with it.
+    results = together(looks, (2 * timeout + GRACE if probe == "kernel" else timeout) + OWN)
+    return [
+        unseen(name, probe, str(result)) if isinstance(result, FailedError) else result
+        for name, result in zip(wanted, results)
+    ]
+
+
+def look(name: str, users: set[str], probe: str, devices: str, timeout: float) -> dict[str, t.Any]:
+    try:
+        seen = status(name, timeout)
+    except OperatorError as error:
+        seen = {**blank(name), **unasked(str(error))}
+    seen["exposed"] = exposed(name, seen["workdir"], users - {seen["user"]})
+    seen["backup"] = backup_status(name)
+    if probe == "kernel":
+        seen["kernel"] = probe_kernel(f"jupyter-{name}", devices, timeout)
+    return t.cast("dict[str, t.Any]", cleaned(seen))
+
+
+def unseen(name: str, probe: str, why: str) -> dict[str, t.Any]:
+    why = f"the look at it failed: {why}"
+    seen = {**blank(name), **unasked(why), "exposed": "", "backup": {}}
+    if probe == "kernel":
+        seen["kernel"] = outcome(why)
+    return t.cast("dict[str, t.Any]", cleaned(seen))
 
 
 def exposed(name: str, workdir: str, others: set[str]) -> str:

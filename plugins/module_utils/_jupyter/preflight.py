@@ -21,6 +21,7 @@ from pathlib import Path
 
 from .._gpu_visibility.parsers import smi_list
 from .._gpu_visibility.system import System
+from .._untrusted import files, shape
 from . import gpus, layout
 from .backup_status import timers
 from .certificate import certificate_problems
@@ -28,18 +29,50 @@ from .container import labels, published
 from .directories import check_executable, check_reachable, check_room, check_usable
 from .engine import Engine, unit_properties
 from .errors import EngineError, OperatorError
-from .files import run_as
+from .files import in_time, run_as
 from .gpu_assignment import Device, assign, conflicts, devices_of, wants_gpus
-from .settings import Account, Settings, configured, find_account, in_bytes, load_settings, total_memory
+from .settings import (
+    NUMBERS,
+    Account,
+    Settings,
+    configured,
+    converted,
+    find_account,
+    in_bytes,
+    load_settings,
+    total_memory,
+)
 from .status import status
 
 # The role sets these itself, and a token in the environment shows in `docker inspect`.
-RESERVED_ENVIRONMENT = {"HOME", "JUPYTER_CONFIG_PATH", "JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE"}
+RESERVED_ENVIRONMENT = {
+    *("HOME", "JUPYTER_CONFIG_PATH", "JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE"),
+    # `gpus` says which.
+    "NVIDIA_VISIBLE_DEVICES",
+}
+# What a number can be: seconds, minutes, processes.
+RANGES = {
+    "start_timeout": (1, 86400),
+    "stop_timeout": (0, 3600),
+    "idle_minutes": (0, 525600),
+    "cull_idle_minutes": (0, 525600),
+    "pids_limit": (64, 2**22),
+}
+MOST_MEMORY = 2**46
+# Bytes of one variable: a line of Docker's file of them ends at 64 KiB.
+LONGEST_VALUE = 60000
+# A reference as Docker takes it: a registry's host may have capitals, and nothing else of the name.
+IMAGE = re.compile(
+    r"(?:[A-Za-z0-9.-]+(?::\d+)?/|\[[0-9a-fA-F:]+\](?::\d+)?/)?"
+    r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 ENGINE_SOCKET = Path("/run/docker.sock")
 # Seconds for nvidia-smi, which takes long on a machine with many GPUs and without persistence mode.
 SMI_TIMEOUT = 30.0
+# Bytes of a table of sockets, at 150 each, at most.
+SOCKETS = 64 * 2**20
 # What a server and one kernel that has imported Keras take; with less, they do not get that far.
 LEAST_MEMORY = 256 * 2**20
 
@@ -64,7 +97,7 @@ def listeners(port: int) -> list[str]:
     inodes = set()
     for table in ("tcp", "tcp6"):
         with contextlib.suppress(OSError):
-            for line in (layout.PROC / "net" / table).read_text().splitlines()[1:]:
+            for line in files.read(layout.PROC / "net" / table, SOCKETS).splitlines()[1:]:
                 fields = line.split()
                 # Columns of proc_net_tcp(5): local address, state (0A is LISTEN), inode.
                 if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
@@ -74,12 +107,34 @@ def listeners(port: int) -> list[str]:
         with contextlib.suppress(OSError):
             if os.readlink(link) in inodes:
                 process = link.parent.parent
-                found.add(f"{(process / 'comm').read_text().strip()} (process {process.name})")
+                found.add(f"{shape.line(files.read(process / 'comm', 64).strip())} (process {process.name})")
     if any(name.startswith("docker-proxy") for name in found):
         with contextlib.suppress(EngineError):
             published = Engine().call("ps", "--filter", f"publish={port}", "--format", "{{.Names}}").split()
             found = {f"the container {name}" for name in published} or found
     return sorted(found)
+
+
+def type_problems(raw: dict[str, t.Any]) -> t.Iterator[str]:
+    """Of an instance, whose values may be of any type."""
+    name = f"Instance {shape.line(str(raw.get('name')), 80)}"
+    for key, value in raw.items():
+        try:
+            converted(key, value)
+        except ValueError as error:
+            yield f"{name}: {error}."
+            continue
+        if value is None:
+            yield f"{name}: its `{key}` is empty; leave it out, or give it a value."
+        elif isinstance(value, bool) and key in (*NUMBERS, "cpus"):
+            yield f"{name}: its `{key}` is {str(value).lower()}, and should be a number."
+        elif key == "environment":
+            odd = [str(one) for one, said in value.items() if said is None or isinstance(said, (dict, list, tuple))]
+            if odd:
+                yield (
+                    f"{name}: its `environment` has for {', '.join(odd)} what is neither text nor a number; write one "
+                    f"value, in quotes where it is to be text."
+                )
 
 
 def list_problems(instances: list[Settings], allow_plain_http: bool) -> list[str]:
@@ -102,17 +157,19 @@ def list_problems(instances: list[Settings], allow_plain_http: bool) -> list[str
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
             problems.append(f"Every instance needs a `{key}` of its own, and several have {', '.join(twice)}.")
-    homes: dict[str, set[str]] = {}
+    users: dict[str, set[str]] = {}
+    homes = set()
     for instance in enabled:
         # That of a user is a different one for each.
-        if instance.home and not instance.home.startswith("~"):
-            homes.setdefault(os.path.normpath(instance.home), set()).add(instance.user)
+        for path in {plain(path) for path in (instance.home, instance.workdir) if path.startswith("/")}:
+            users.setdefault(path, set()).add(instance.user)
+        homes.add(plain(instance.home) if instance.home.startswith("/") else "")
     problems += [
-        f"{' and '.join(sorted(users))} have the `home` {home} together, so that what one of them puts there, such as "
-        f"~/.ipython/profile_default/startup, runs with the rights and the token of the other. Give each a `home` of "
-        f"their own, or leave it out."
-        for home, users in homes.items()
-        if len(users) > 1
+        f"{' and '.join(sorted(users[home]))} have the `home` {home} together, so that what one of them puts there, "
+        f"such as ~/.ipython/profile_default/startup, runs with the rights and the token of the other. Give each a "
+        f"`home` of their own, or leave it out."
+        for home in users
+        if home in homes and len(users[home]) > 1
     ]
     for instance in enabled:
         if not 1 <= instance.port <= 65535:
@@ -139,6 +196,42 @@ def list_problems(instances: list[Settings], allow_plain_http: bool) -> list[str
     return problems
 
 
+def plain(path: str) -> str:
+    """A path has several spellings: //srv/h/ is /srv/h."""
+    return os.path.normpath(f"/{path.lstrip('/')}")
+
+
+def range_problems(instance: Settings) -> t.Iterator[str]:
+    """What no engine or server could make sense of."""
+    for key, (least, most) in RANGES.items():
+        value = getattr(instance, key)
+        if not least <= value <= most:
+            yield f"its `{key}` {value} is not from {least} to {most}"
+    for key in ("memory", "shm_size"):
+        with contextlib.suppress(OperatorError):
+            size = getattr(instance, key)
+            if in_bytes(size, 0) > MOST_MEMORY:
+                yield f"its `{key}` {size} is more than any machine has"
+    if not IMAGE.fullmatch(instance.image):
+        yield f"its `image` {shape.line(instance.image, 80) or '(empty)'} cannot name one; write it like keras:gpu"
+    for name, value in instance.environment.items():
+        if "\0" in value or len(value.encode("utf-8", "replace")) > LONGEST_VALUE:
+            yield f"{name} of its `environment` has a NUL or more than {LONGEST_VALUE} bytes, which Docker refuses"
+
+
+def share_advice(instances: list[Settings]) -> list[str]:
+    """What each may have is no promise where all of it together is more than there is."""
+    shares = {one.name: in_bytes(one.memory, 100) for one in instances if one.memory.endswith("%")}
+    total = sum(shares.values())
+    if len(shares) < 2 or total <= 100:
+        return []
+    return [
+        f"The notebooks {', '.join(sorted(shares))} may take {total}% of the machine's memory together. When they do, "
+        f"kernels are killed before they reach their own limit. Give each a smaller `memory` (jupyter_memory); "
+        f"{100 // len(shares)}% would fit."
+    ]
+
+
 def instance_problems(instance: Settings, free_ports: t.Container[int | None]) -> list[str]:
     """What keeps one instance from starting here. Ports that its own container has, or will have left, are free."""
     problems = []
@@ -150,6 +243,7 @@ def instance_problems(instance: Settings, free_ports: t.Container[int | None]) -
     for key, value in instance.environment.items():
         if not VARIABLE.fullmatch(key) or "\n" in value:
             problems.append(f"Docker cannot pass on {key!r} of its `environment`: a name is one word, a value one line")
+    problems += range_problems(instance)
     problems += share_problems(instance)
     gpu_problem = gpus.problem(instance.gpus)
     if gpu_problem:
@@ -206,7 +300,7 @@ def directory_problems(instance: Settings, account: Account) -> list[str]:
         try:
             for check in checks:
                 run_as(account, functools.partial(check, directory))
-            check_reachable(directory)
+            in_time(functools.partial(check_reachable, directory))
         except OperatorError as error:
             problems.append(f"{account.name} cannot use its `{key}` {directory}: {error}, or choose another `{key}`")
     return problems
@@ -319,7 +413,8 @@ def is_at_work(name: str) -> bool:
 
 def unit_states(instances: list[Settings]) -> dict[str, list[str]]:
     """The names of instances by what is to be done about their units."""
-    states: dict[str, list[str]] = {"active": [], "failed": [], "settled": [], "to_start": [], "to_stop": []}
+    names = ("active", "failed", "settled", "starting", "to_start", "to_stop")
+    states: dict[str, list[str]] = {name: [] for name in names}
     for instance in instances:
         unit = unit_properties(instance.unit)
         if not instance.enabled:
@@ -329,8 +424,9 @@ def unit_states(instances: list[Settings]) -> dict[str, list[str]]:
             ):
                 states["to_stop"].append(instance.name)
             continue
-        if unit["ActiveState"] in ("active", "failed"):
-            states[unit["ActiveState"]].append(instance.name)
+        state = {"activating": "starting"}.get(unit["ActiveState"], unit["ActiveState"])
+        if state in ("active", "failed", "starting"):
+            states[state].append(instance.name)
         is_settled = (unit["ActiveState"], unit["UnitFileState"]) == ("active", "enabled")
         states["settled" if is_settled else "to_start"].append(instance.name)
     return {**states, "unlisted": unlisted({instance.name for instance in instances})}
@@ -350,6 +446,9 @@ def preflight(
     force: bool = False,
     check_mode: bool = False,
 ) -> dict[str, t.Any]:
+    problems = [problem for instance in instances for problem in type_problems(instance)]
+    if problems:
+        return {"problems": problems}
     listed = [Settings.parse(instance) for instance in instances]
     problems = list_problems(listed, allow_plain_http)
     if not Path("/run/systemd/system").is_dir():
@@ -376,6 +475,9 @@ def preflight(
         problems += found
         for instance in wanted:
             own_ports[instance.name] = port_of(instance.name, engine)
+            if gpus.problem(instance.gpus):
+                # Told below: whether the engine can give them is another matter.
+                continue
             try:
                 gpus.choose(instance.gpus, instance.gpu_method, engine)
             except EngineError:
@@ -398,6 +500,7 @@ def preflight(
     directories = [layout.CONFIG / instance.name for instance in wanted]
     return {
         "problems": problems,
+        "advice": share_advice(wanted),
         "engine_error": engine_error,
         "missing_images": missing_images,
         "missing_users": sorted(missing_users),

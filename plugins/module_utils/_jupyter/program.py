@@ -18,41 +18,48 @@ import zipfile
 from . import cli
 
 PACKAGE = "jupyter_supervisor"
-PARTS = (
-    "__init__",
-    "backup",
-    "certificate",
-    "cli",
-    "container",
-    "control",
-    "directories",
-    "engine",
-    "errors",
-    "files",
-    "gpus",
-    "journal",
-    "layout",
-    "records",
-    "removal",
-    "restic",
-    "server",
-    "settings",
-    "status",
-    "supervisor",
-)
-MAIN = f"import sys\n\nfrom {PACKAGE}.cli import {cli.main.__name__}\n\nsys.exit({cli.main.__name__}(sys.argv[1:]))\n"
+PARTS = {
+    "_jupyter": (
+        "__init__",
+        "backup",
+        "certificate",
+        "cli",
+        "container",
+        "control",
+        "directories",
+        "engine",
+        "errors",
+        "files",
+        "gpus",
+        "journal",
+        "layout",
+        "mounts",
+        "records",
+        "removal",
+        "restic",
+        "server",
+        "settings",
+        "status",
+        "supervisor",
+    ),
+    "_untrusted": ("__init__", "child", "files", "shape", "user", "web"),
+}
+ENTRY = cli.main.__name__
+MAIN = f"import sys\n\nfrom {PACKAGE}._jupyter.cli import {ENTRY}\n\nsys.exit({ENTRY}(sys.argv[1:]))\n"
 # The earliest that the format knows: the same parts make the same bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def build() -> bytes:
     """An executable archive, as Python's own zipapp makes them."""
-    members = {"__main__.py": MAIN.encode()}
-    for part in PARTS:
-        source = pkgutil.get_data(__package__, f"{part}.py")
-        if source is None:
-            raise FileNotFoundError(f"{__package__} comes without the source of {part}")
-        members[f"{PACKAGE}/{part}.py"] = source
+    members = {"__main__.py": MAIN.encode(), f"{PACKAGE}/__init__.py": b""}
+    above = str(__package__).rpartition(".")[0]
+    for package, parts in PARTS.items():
+        for part in parts:
+            source = pkgutil.get_data(f"{above}.{package}", f"{part}.py")
+            if source is None:
+                raise FileNotFoundError(f"{above}.{package} comes without the source of {part}")
+            members[f"{PACKAGE}/{package}/{part}.py"] = source
     file = io.BytesIO()
     file.write(b"#!/usr/bin/python3\n")
     with zipfile.ZipFile(file, "a") as archive:

@@ -13,10 +13,12 @@ from __future__ import annotations
 import json
 import typing as t
 
+from .._untrusted import files
+from .._untrusted.shape import decoded_object
 from . import layout
 from .container import labels, settings_hash
 from .files import replace_file
-from .settings import Settings, find_account
+from .settings import SETTINGS, Settings, find_account
 
 
 class Version(t.NamedTuple):
@@ -36,10 +38,9 @@ class Version(t.NamedTuple):
 
 def read(settings: Settings, record: str) -> dict[str, t.Any]:
     try:
-        content = json.loads((settings.state / f"{record}.json").read_text(encoding="utf-8"))
+        return decoded_object(files.read(settings.state / f"{record}.json", 2 * SETTINGS))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def write(settings: Settings, record: str, content: dict[str, t.Any]) -> None:

@@ -9,17 +9,21 @@ Formats are those of 0.12 (Ubuntu 22.04) to 0.18 (Debian 13): options and fields
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import typing as t
 
+from .._untrusted import child
+from .._untrusted.shape import decoded, line, number
 from .errors import OperatorError
 from .settings import Account
 
 # The code for a snapshot of what could be read.
 PARTLY = 3
+# Seconds for a backup, of a disk over a slow line; bytes of a list, of a million files.
+LONG = 7 * 86400.0
+SAID = 256 * 2**20
 
 
 class ResticError(OperatorError):
@@ -62,36 +66,37 @@ class Restic:
         }
         self.options: list[str] = ["--no-cache"]
 
-    def run(self, *arguments: str, cwd: str = "/") -> Done:
+    def run(self, *arguments: str, cwd: str = "/", seconds: float = LONG) -> Done:
         try:
-            done = subprocess.run(
+            done = child.run(
                 ["restic", *self.options, *arguments],
+                seconds,
+                SAID,
                 cwd=cwd,
                 env=self.environment,
                 # Not a command that does it: root would run that in an environment which the user may have written.
                 preexec_fn=None if os.geteuid() == self.account.uid else self.become,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                check=False,
             )
-        except (OSError, subprocess.SubprocessError) as error:
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise OperatorError(f"restic cannot be run in {cwd} as {self.account.name}: {error}") from error
-        if done.returncode == 0:
-            return Done(done.stdout, None)
-        said = complaints(done.stderr, done.returncode == PARTLY)
-        said = said or [f"restic {arguments[0]} failed with code {done.returncode}"]
+        if done.code is None:
+            raise OperatorError(f"restic {arguments[0]} did not end within {seconds:g} seconds, and was killed")
+        if done.is_cut:
+            raise OperatorError(f"restic {arguments[0]} printed more than {SAID // 2**20} MiB, which nobody reads")
+        if done.code == 0:
+            return Done(done.out, None)
+        said = complaints(done.err, done.code == PARTLY)
+        said = said or [f"restic {arguments[0]} failed with code {done.code}"]
         more = [f"and {len(said) - 3} more"] if len(said) > 3 else []
-        return Done(done.stdout, ResticError("; ".join(said[:3] + more), done.returncode))
+        return Done(done.out, ResticError(line("; ".join(said[:3] + more)), done.code))
 
     def become(self) -> None:
         os.initgroups(self.account.name, self.account.gid)
         os.setgid(self.account.gid)
         os.setuid(self.account.uid)
 
-    def call(self, *arguments: str, cwd: str = "/") -> str:
-        done = self.run(*arguments, cwd=cwd)
+    def call(self, *arguments: str, cwd: str = "/", seconds: float = LONG) -> str:
+        done = self.run(*arguments, cwd=cwd, seconds=seconds)
         if done.problem:
             raise done.problem
         return done.stdout
@@ -100,9 +105,9 @@ class Restic:
 def records(text: str) -> list[dict[str, t.Any]]:
     """The objects among lines of text. With --json, restic writes one a line."""
     found = []
-    for line in text.splitlines():
+    for said in text.splitlines():
         try:
-            record = json.loads(line)
+            record = decoded(said)
         except ValueError:
             continue
         if isinstance(record, dict):
@@ -113,10 +118,10 @@ def records(text: str) -> list[dict[str, t.Any]]:
 def complaints(stderr: str, partly: bool) -> list[str]:
     """What went wrong, an entry each, from lines of text or, since 0.17, of JSON."""
     found = []
-    for line in stderr.splitlines():
-        as_json = records(line)
+    for one in stderr.splitlines():
+        as_json = records(one)
         if not as_json:
-            text = line
+            text = one
         elif as_json[0].get("message_type") == "error":
             text = error_text(as_json[0])
         else:
@@ -146,16 +151,16 @@ def summary(stdout: str) -> dict[str, t.Any]:
             return {
                 # 0.14 gives the short form, 0.18 the long one.
                 "id": str(record["snapshot_id"])[:8],
-                "files": int(record["total_files_processed"]),
-                "bytes": int(record["total_bytes_processed"]),
-                "added": int(record["data_added"]),
+                "files": number(record["total_files_processed"]),
+                "bytes": number(record["total_bytes_processed"]),
+                "added": number(record["data_added"]),
             }
     return {}
 
 
 def snapshots(stdout: str) -> list[dict[str, t.Any]]:
     """What `snapshots --json` says, the oldest first."""
-    listed = sorted(json.loads(stdout or "null") or [], key=lambda one: str(one["time"]))
+    listed = sorted(decoded(stdout or "null") or [], key=lambda one: str(one["time"]))
     # Fractions of a second say nothing to anybody.
     return [{"id": str(one["id"]), "time": re.sub(r"\.\d+", "", str(one["time"]))} for one in listed]
 

@@ -13,6 +13,7 @@ import typing as t
 from datetime import datetime
 from pathlib import PurePosixPath
 
+from .._untrusted.shape import cleaned, line
 from .backup import Backup, backed_up, explain, load_backup
 from .errors import OperatorError
 from .files import run_as
@@ -35,8 +36,11 @@ def restore(
             bring_back(restic, account, taken, paths, place)
     except ResticError as error:
         raise OperatorError(f"Nothing can be restored for instance {backup.name}: {explain(backup, error)}.") from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # It has the user's rights, and may say anything.
+        raise OperatorError(f"restic said of instance {backup.name} what it never does: {line(error, 300)}") from error
     files = [node for node in chosen.values() if node["type"] == "file"]
-    return {
+    result = {
         "name": backup.name,
         "snapshot": taken["id"][:8],
         "time": taken["time"],
@@ -45,6 +49,7 @@ def restore(
         "bytes": sum(node["size"] for node in files),
         "user": account.name,
     }
+    return t.cast("dict[str, t.Any]", cleaned(result))
 
 
 def the_only_one() -> str:

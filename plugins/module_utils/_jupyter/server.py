@@ -2,18 +2,27 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the server in the container says over its API."""
+"""What the server in the container says over its API.
+
+It runs with its user's rights and what they have configured: its answers are that user's, in every form.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import http.client
-import json
 import ssl
+import time
 import typing as t
-import urllib.error
-import urllib.request
 from datetime import datetime, timedelta, timezone
+
+from .._untrusted import web
+from .._untrusted.shape import decoded, line, objects
+
+# Seconds for one answer, and for all those of a look.
+ANSWER, LOOK = 5.0, 15.0
+# Of an answer, in bytes: a kernel takes 200, a session 500.
+MOST = 2**20
 
 
 class NoAnswerError(Exception):
@@ -32,84 +41,92 @@ def fingerprint_of(certificate: bytes) -> str:
     return ":".join(f"{byte:02X}" for byte in hashlib.sha256(certificate).digest())
 
 
-class PinnedHandler(urllib.request.HTTPSHandler):
+def pinned(endpoint: Endpoint) -> tuple[ssl.SSLContext, web.Check]:
     """Talks to one certificate only, and sends nothing before it has seen it.
 
     That is more than a check of its name and issuer, and still works on the day after it expired.
     """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
 
-    def __init__(self, fingerprint: str) -> None:
-        self.pin = fingerprint
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self.context.check_hostname = False
-        self.context.verify_mode = ssl.CERT_NONE
-        super().__init__(context=self.context)
-
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self.connection, req)
-
-    def connection(self, host: str, **options: t.Any) -> http.client.HTTPSConnection:
-        made = http.client.HTTPSConnection(host, context=self.context, **options)
-        made.connect()
-        certificate = made.sock.getpeercert(binary_form=True) if isinstance(made.sock, ssl.SSLSocket) else None
-        if certificate is None or fingerprint_of(certificate) != self.pin:
-            made.close()
+    def check(connection: ssl.SSLSocket) -> None:
+        certificate = connection.getpeercert(binary_form=True)
+        if certificate is None or fingerprint_of(certificate) != endpoint.fingerprint:
+            host = endpoint.url.rpartition("/")[2]
             raise NoAnswerError(f"{host} shows another certificate than the one that its server was started with")
-        return made
+
+    return context, check
 
 
-def request(endpoint: Endpoint, path: str, token: str = "", timeout: float = 5) -> tuple[int, t.Any]:
-    """The status, and the decoded body where that was 200."""
-    # A proxy of the environment knows nothing of this machine's loopback.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), PinnedHandler(endpoint.fingerprint))
+def request(endpoint: Endpoint, path: str, token: str = "", deadline: float | None = None) -> tuple[int, t.Any]:
+    """The status, and the decoded body where that was 200. deadline: of all the answers of a look."""
+    soon = time.monotonic() + ANSWER
     headers = {"Authorization": f"token {token}"} if token else {}
-    asked = urllib.request.Request(endpoint.url + path, headers=headers)  # noqa: S310 (ours)
+    tls = pinned(endpoint) if endpoint.fingerprint else None
     try:
-        with opener.open(asked, timeout=timeout) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as refusal:
-        return refusal.code, None
+        until = soon if deadline is None else min(soon, deadline)
+        status, body = web.get(endpoint.url + path, until, MOST, headers, tls)
+        return status, decoded(body) if status == 200 else None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise NoAnswerError(str(error)) from error
+        # Some of them hold what it said.
+        raise NoAnswerError(line(error, 200)) from error
 
 
-def version_at(endpoint: Endpoint) -> str:
-    status, body = request(endpoint, "/api")
+def version_at(endpoint: Endpoint, deadline: float | None = None) -> str:
+    status, body = request(endpoint, "/api", deadline=deadline)
     if status != 200 or not isinstance(body, dict) or "version" not in body:
         raise NoAnswerError(f"{endpoint.url}/api answered {status}, not as a Jupyter server does")
-    return str(body["version"])
+    return line(body["version"], 40)
 
 
 def busy_reasons(
-    kernels: list[dict[str, t.Any]],
-    sessions: list[dict[str, t.Any]],
-    terminals: list[dict[str, t.Any]],
+    kernels: t.Sequence[t.Mapping[str, t.Any]],
+    sessions: t.Sequence[t.Mapping[str, t.Any]],
+    terminals: t.Sequence[t.Mapping[str, t.Any]],
     idle_minutes: int,
     now: datetime,
 ) -> list[str]:
     """Why this server must not be stopped. A kernel that nobody is connected to still holds results, for a while."""
-    notebooks = {session["kernel"]["id"]: session["path"] for session in sessions if session.get("kernel")}
+    notebooks = {str(session["kernel"]["id"]): session["path"] for session in sessions if session.get("kernel")}
     reasons = []
     for kernel in kernels:
-        what = notebooks.get(kernel["id"]) or f"kernel {kernel['id'][:8]}"
-        idle = now - datetime.fromisoformat(kernel["last_activity"].replace("Z", "+00:00"))
+        identity = str(kernel["id"])
+        name = line(notebooks.get(identity) or f"kernel {identity[:8]}", 200)
+        # A clock that was set back makes that negative.
+        idle = max(now - moment(kernel["last_activity"]), timedelta())
         if kernel.get("execution_state") == "busy":
-            reasons.append(f"{what} runs a cell")
+            reasons.append(f"{name} runs a cell")
         elif kernel.get("connections"):
-            reasons.append(f"{what} is open")
+            reasons.append(f"{name} is open")
         elif idle < timedelta(minutes=idle_minutes):
-            reasons.append(f"{what} was used {int(idle.total_seconds() // 60)} minutes ago")
-    return reasons + [f"terminal {terminal['name']} is open" for terminal in terminals]
+            reasons.append(f"{name} was used {int(idle.total_seconds() // 60)} minutes ago")
+    return reasons + [f"terminal {line(terminal['name'], 40)} is open" for terminal in terminals]
 
 
-def ask_busy(endpoint: Endpoint, token: str, idle_minutes: int) -> list[str]:
+def moment(said: t.Any) -> datetime:
+    found = datetime.fromisoformat(str(said).replace("Z", "+00:00"))
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+
+
+def ask_busy(endpoint: Endpoint, token: str, idle_minutes: int, deadline: float | None = None) -> list[str]:
     answers = {}
-    for what in ("kernels", "sessions", "terminals"):
-        status, body = request(endpoint, f"/api/{what}", token)
+    for subject in ("kernels", "sessions", "terminals"):
+        status, body = request(endpoint, f"/api/{subject}", token, deadline)
         # A server without terminals does not know the path.
-        if status != 200 and not (what == "terminals" and status == 404):
-            raise NoAnswerError(f"{endpoint.url}/api/{what} answered {status} to the token in its file")
-        answers[what] = body or []
-    return busy_reasons(
-        answers["kernels"], answers["sessions"], answers["terminals"], idle_minutes, datetime.now(timezone.utc)
-    )
+        if status != 200 and not (subject == "terminals" and status == 404):
+            raise NoAnswerError(f"{endpoint.url}/api/{subject} answered {status} to the token in its file")
+        answers[subject] = body or []
+    try:
+        return busy_reasons(
+            objects(answers["kernels"], MOST),
+            objects(answers["sessions"], MOST),
+            objects(answers["terminals"], MOST),
+            idle_minutes,
+            datetime.now(timezone.utc),
+        )
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise NoAnswerError(
+            f"{endpoint.url}/api says of its kernels, sessions or terminals what no Jupyter server does: "
+            f"{type(error).__name__}: {line(error, 200)}"
+        ) from error

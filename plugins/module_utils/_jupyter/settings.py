@@ -7,16 +7,18 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import pwd
 import re
 import typing as t
 from pathlib import Path
 
+from .._untrusted import files, shape
 from . import gpus, layout
 from .errors import OperatorError
 
+# Bytes of a settings.json at most.
+SETTINGS = 2**20
 SIZE = re.compile(r"(\d+)([bkmg%]?)", re.I)
 # Addresses that stand for all of the machine's, and how the machine itself reaches them.
 ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
@@ -59,13 +61,7 @@ class Settings(t.NamedTuple):
 
     @classmethod
     def parse(cls, raw: dict[str, t.Any]) -> Settings:
-        # Values that came through an inventory or the command line may be text.
-        kinds: dict[str, t.Callable[[t.Any], t.Any]] = {"enabled": as_bool, "port": int, "cpus": float}
-        kinds["gpus"] = gpus.parse
-        kinds["environment"] = lambda values: {str(key): str(value) for key, value in values.items()}
-        numbers = ("pids_limit", "start_timeout", "stop_timeout", "idle_minutes", "cull_idle_minutes")
-        kinds.update(dict.fromkeys(numbers, int))
-        return cls(**{key: kinds.get(key, str)(value) for key, value in raw.items()})
+        return cls(**{key: converted(key, value) for key, value in raw.items()})
 
     @property
     def container(self) -> str:
@@ -105,9 +101,33 @@ class Settings(t.NamedTuple):
         }
 
 
+def converted(key: str, value: t.Any) -> t.Any:
+    """ValueError has a sentence for the operator."""
+    kind, wanted = KINDS.get(key, (str, "text"))
+    try:
+        return kind(value)
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        shown = "empty" if value is None else shape.line(str(value), 80)
+        raise ValueError(f"its `{key}` is {shown}, and should be {wanted}") from None
+
+
 def as_bool(value: t.Any) -> bool:
     """As Ansible's own `bool`, which the supervisor cannot import."""
     return value if isinstance(value, bool) else str(value).strip().lower() in ("true", "yes", "on", "1", "y", "t")
+
+
+NUMBERS = ("port", "pids_limit", "start_timeout", "stop_timeout", "idle_minutes", "cull_idle_minutes")
+# What an instance's keys are made, and what that is. Values that came through an inventory may be text.
+KINDS: dict[str, tuple[t.Callable[[t.Any], t.Any], str]] = {
+    "enabled": (as_bool, "true or false"),
+    "cpus": (float, "a number"),
+    "gpus": (gpus.parse, "auto, all, none or a list"),
+    "environment": (
+        lambda values: {str(key): str(value) for key, value in values.items()},
+        "names with their values, like {KERAS_BACKEND: jax}",
+    ),
+    **dict.fromkeys(NUMBERS, (int, "a whole number")),
+}
 
 
 def configured() -> list[str]:
@@ -118,7 +138,7 @@ def configured() -> list[str]:
 def load_settings(name: str) -> Settings:
     path = layout.CONFIG / name / "settings.json"
     try:
-        return Settings.parse(json.loads(path.read_text(encoding="utf-8")))
+        return Settings.parse(shape.decoded_object(files.read(path, SETTINGS)))
     except FileNotFoundError:
         raise OperatorError(f"{path} is missing: add an instance {name} to jupyter_instances.") from None
     except (OSError, ValueError, TypeError) as error:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 import typing as t
 from datetime import datetime, timedelta, timezone
 
+from .._untrusted.shape import cleaned, line
 from . import layout
 from .certificate import public_url, renewal_problem, why_outdated
 from .container import endpoint, labels, published, settings_hash
 from .engine import Engine, unit_properties
 from .errors import OperatorError
+from .files import read_token
 from .records import Version, is_proven, was_healthy, why_failed
-from .server import Endpoint, NoAnswerError, ask_busy, request, version_at
+from .server import LOOK, Endpoint, NoAnswerError, ask_busy, request, version_at
 from .settings import Settings, find_account, load_settings
 
 # Of an instance that nobody expects to answer.
@@ -80,13 +83,18 @@ def status(name: str, timeout: float | None = None) -> dict[str, t.Any]:
         result["proven"] = is_proven(settings, container["Id"])
         answer(settings, container, server, result)
     except OperatorError as error:
-        result["health"] = str(error)
-        # What cannot be asked may be somebody's training.
-        result["busy"] = [f"it cannot be asked what runs in it ({error})"]
+        result.update(unasked(str(error)))
+    except Exception as error:  # What a user can bring about is no end of the look at others.
+        result.update(unasked(f"it cannot be judged: {type(error).__name__}: {line(error, 500)}"))
     if result["differs"] and not result["failed"]:
         because = f", because {', '.join(result['busy'])}" if result["busy"] else ""
         result["pending"] = f"Instance {name} runs with {' and '.join(result['differs'])}{because}."
-    return result
+    return t.cast("dict[str, t.Any]", cleaned(result))
+
+
+def unasked(why: str) -> dict[str, t.Any]:
+    """Of an instance that cannot be looked at. What cannot be asked may be somebody's training."""
+    return {"health": why, "busy": [f"it cannot be asked what runs in it ({why})"]}
 
 
 def differences(wanted: Version, container: dict[str, t.Any]) -> list[str]:
@@ -104,11 +112,11 @@ def differences(wanted: Version, container: dict[str, t.Any]) -> list[str]:
 
 def answer(settings: Settings, container: dict[str, t.Any], server: Endpoint, result: dict[str, t.Any]) -> None:
     """Fills in what the server itself says."""
+    deadline = time.monotonic() + LOOK
     try:
-        result["version"] = version_at(server)
-        result["refuses_wrong_token"] = request(server, "/api/status", secrets.token_hex(8))[0] == 403
-        token = settings.token_file.read_text(encoding="utf-8").strip()
-        result["busy"] = ask_busy(server, token, settings.idle_minutes)
+        result["version"] = version_at(server, deadline)
+        result["refuses_wrong_token"] = request(server, "/api/status", secrets.token_hex(8), deadline)[0] == 403
+        result["busy"] = ask_busy(server, read_token(settings), settings.idle_minutes, deadline)
         result["health"] = "healthy"
     except (NoAnswerError, OSError) as error:
         result["health"] = f"no answer{silent_since(container)}: {error}"

@@ -8,23 +8,30 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
 import time
 import typing as t
 
+from .._untrusted import files
+from .._untrusted.shape import text
 from . import layout
 from .certificate import prepare_certificate, read_certificate
-from .container import container_options, endpoint, labels, settings_hash
+from .container import container_options, endpoint, labels, settings_hash, share_options
 from .engine import Engine, refuse_to_wake_engine
 from .errors import EngineError, OperatorError, UnhealthyError
 from .files import prepare
 from .gpus import choose
 from .journal import say
+from .mounts import opened
 from .records import Version, last_healthy, note_failed, note_healthy, was_healthy, why_failed
 from .server import NoAnswerError, version_at
 from .settings import Settings, find_account, in_bytes, load_settings, total_memory
+
+# As the engine says it of a process of the machine, and not of another container.
+TAKEN = re.compile("address already in use")
 
 
 class Stopped(BaseException):
@@ -77,7 +84,7 @@ class Supervisor:
         return Version(self.settings, self.engine.image_id(self.settings.image))
 
     def await_engine(self) -> None:
-        waiting = False
+        waiting, pause = False, self.poll_seconds
         while True:
             try:
                 refuse_to_wake_engine()
@@ -87,7 +94,8 @@ class Supervisor:
                     say(f"Waiting for Docker Engine, which does not answer: {error}")
                     notify("STATUS=Waiting for Docker Engine")
                 waiting = True
-                time.sleep(self.poll_seconds)
+                time.sleep(pause)
+                pause = min(2 * pause, 10 * self.poll_seconds)
             else:
                 if waiting:
                     say("Docker Engine answers again.")
@@ -137,10 +145,10 @@ class Supervisor:
         image = settings.image if engine.image_id(settings.image) == version.image else version.image
         gpus = choose(settings.gpus, settings.gpu_method, engine)
         memory = str(in_bytes(settings.memory, total_memory()))
-        with environment_file(settings.environment) as descriptor:
-            identity = engine.call(
-                *("run", "--detach", "--pull", "never"),
-                *container_options(settings, account, memory),
+        with environment_file(settings.environment) as descriptor, opened(settings, account) as directories:
+            identity = self.call_run(
+                *container_options(settings, account, memory, directories),
+                *share_options(memory),
                 *gpus,
                 *("--env-file", f"/proc/self/fd/{descriptor}"),
                 *("--label", f"{layout.LABEL_INSTANCE}={settings.name}"),
@@ -148,11 +156,23 @@ class Supervisor:
                 *("--label", f"{layout.LABEL_IMAGE}={version.image}"),
                 *certificate,
                 image,
-                pass_fds=(descriptor,),
+                descriptor=descriptor,
             )
         say(f"Started container {identity[:12]} from {settings.image} ({version.image}).")
         self.await_health(identity, version)
         return identity
+
+    def call_run(self, *arguments: str, descriptor: int) -> str:
+        try:
+            return self.engine.call("run", "--detach", "--pull", "never", *arguments, pass_fds=(descriptor,))
+        except EngineError as error:
+            if TAKEN.search(str(error)):
+                # A browser that was open there has sent its token to whoever listens.
+                self.settings.token_file.unlink(missing_ok=True)
+                raise EngineError(
+                    f"{error}. Whoever has that port may have got the token, so the next start makes a new one."
+                ) from error
+            raise
 
     def await_health(self, identity: str, version: Version | None) -> None:
         """Wait for the first answer. One that has answered before is not judged again: it may be at work."""
@@ -206,7 +226,9 @@ class Supervisor:
 
     def last_words(self) -> str:
         """For somebody who reads them elsewhere than in the journal."""
-        lines = self.engine.logs(self.settings.container, 15)
+        said = text(self.engine.logs(self.settings.container, 15))
+        # Indented, so that no line passes for one of ours.
+        lines = "\n".join(f"    {line}" for line in said.splitlines())
         return f" The last that it said:\n{lines}" if lines else ""
 
     def stop(self) -> None:
@@ -217,11 +239,7 @@ class Supervisor:
 @contextlib.contextmanager
 def environment_file(environment: dict[str, str]) -> t.Iterator[int]:
     """A file without a name: the values are in no command line and on no disk."""
-    with os.fdopen(os.memfd_create("environment"), "wb") as file:
-        for name, value in environment.items():
-            file.write(f"{name}={value}\n".encode())
-        file.flush()
-        file.seek(0)
+    with files.nameless("".join(f"{name}={value}\n" for name, value in environment.items()).encode()) as file:
         yield file.fileno()
 
 

@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 import functools
-import os
-import stat
 import typing as t
 from pathlib import Path
 
+from .._untrusted import files
 from .certificate import read_certificate
 from .errors import OperatorError
-from .files import replace_file, run_as
+from .files import read_token, replace_file, run_as
 from .settings import Account, Settings, find_account, host_and_port, load_settings
 
 
@@ -58,19 +57,12 @@ def write(path: Path, content: str) -> None:
 
 
 def is_current(path: Path, content: str, account: Account) -> bool:
-    """Read by root, who follows no link here."""
+    """As the user, too: whatever is in its place, it is theirs."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        seen = files.look(path, len(content.encode()))
     except OSError:
         return False
-    with os.fdopen(descriptor, "rb") as file:
-        seen = os.fstat(descriptor)
-        # One byte more than it may have: it is the user's, and may be anything.
-        return (
-            stat.S_ISREG(seen.st_mode)
-            and (stat.S_IMODE(seen.st_mode), seen.st_uid) == (0o400, account.uid)
-            and file.read(len(content.encode()) + 1) == content.encode()
-        )
+    return seen == (content.encode(), account.uid, 0o400)
 
 
 def hand_over(name: str, public_name: str, check_mode: bool, ssh_port: int = 22) -> dict[str, t.Any]:
@@ -78,16 +70,20 @@ def hand_over(name: str, public_name: str, check_mode: bool, ssh_port: int = 22)
     account = find_account(settings.user)
     path = url_file(settings, account)
     try:
-        token = settings.token_file.read_text(encoding="utf-8").strip()
-        content = text(settings, account, token, public_name, ssh_port)
-    except OSError as error:
+        content = text(settings, account, read_token(settings), public_name, ssh_port)
+    except FileNotFoundError as error:
         raise OperatorError(
             f"Instance {name} has no {error.filename} yet: its unit makes it when it starts. Run site.yml first."
         ) from error
-    changed = not is_current(path, content, account)
-    if changed and not check_mode:
-        try:
+    except OSError as error:
+        raise OperatorError(
+            f"{error.filename} of instance {name} cannot be used: {error.strerror}. playbooks/new_token.yml makes "
+            f"another."
+        ) from error
+    try:
+        changed = not run_as(account, functools.partial(is_current, path, content, account))
+        if changed and not check_mode:
             run_as(account, functools.partial(write, path, content))
-        except (OperatorError, OSError) as error:
-            raise OperatorError(f"{account.name} cannot write {path}: {error}.") from error
+    except (OperatorError, OSError) as error:
+        raise OperatorError(f"{account.name} cannot write {path}: {error}.") from error
     return {"name": name, "user": account.name, "path": str(path), "changed": changed}

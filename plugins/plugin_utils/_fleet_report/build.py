@@ -14,6 +14,15 @@ import json
 import re
 import typing as t
 
+from ansible_collections.gpulab.workstation.plugins.module_utils._untrusted.shape import (
+    LONGEST,
+    MOST,
+    number,
+    objects,
+    text,
+    texts,
+)
+
 from .structure import (
     NEEDS_SOMEBODY,
     SCHEMA_VERSION,
@@ -34,15 +43,8 @@ from .structure import (
 
 Answer = t.Mapping[str, t.Any]
 
-# Control characters could drive a terminal, those that turn the direction of text make it look like another one, and
-# half a surrogate cannot be written as UTF-8.
-_UNWANTED = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
-)
 # What Ansible says before it says what ssh said.
 _PREAMBLE = re.compile(r"^Task failed: |Data could not be sent to remote host .* reached over ssh: ", re.S)
-_LONGEST = 2000
-_MOST = 200  # of anything that is listed
 _GIB = 2**30
 _PROBES = {
     "gpus": "its GPUs",
@@ -86,36 +88,9 @@ def needs_somebody(report: Report) -> list[str]:
     return [host["name"] for host in report["hosts"] if host["severity"] in NEEDS_SOMEBODY]
 
 
-def text(value: t.Any) -> str:
-    """What a host said, as plain text."""
-    if value is None:
-        return ""
-    said = _UNWANTED.sub("\ufffd", str(value).replace("\r\n", "\n"))
-    return said if len(said) <= _LONGEST else said[:_LONGEST] + " …"
-
-
 def _natural(name: str) -> list[tuple[int, str]]:
     """lab2 comes before lab10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
-
-
-def _number(value: t.Any) -> int:
-    number = int(value)
-    if not 0 <= number < 2**63:
-        raise ValueError("a number is out of all bounds")
-    return number
-
-
-def _texts(values: t.Any) -> list[str]:
-    if not isinstance(values, (list, tuple)):
-        raise TypeError(f"a list was expected, and not {type(values).__name__}")
-    return [text(value) for value in values[:_MOST]]
-
-
-def _listed(values: t.Any) -> list[Answer]:
-    if not isinstance(values, (list, tuple)) or not all(isinstance(value, t.Mapping) for value in values):
-        raise TypeError(f"a list of objects was expected, and not {type(values).__name__}")
-    return list(values[:_MOST])
 
 
 # A host
@@ -223,9 +198,9 @@ def _gpus(host: Host, seen: Answer, expected: t.Any) -> list[Reason]:
         "summary": text(seen["summary"]),
         "platform": text(seen["platform"]),
         "first_broken_layer": text(seen["first_broken_layer"]) or None,
-        "seen": None if count is None else _number(count),
-        "expected": _number(expected) if text(expected) else None,
-        "models": sorted({text(gpu["name"] or gpu["pci_device_id"]) for gpu in _listed(seen["gpus"])} - {""}),
+        "seen": None if count is None else number(count),
+        "expected": number(expected) if text(expected) else None,
+        "models": sorted({text(gpu["name"] or gpu["pci_device_id"]) for gpu in objects(seen["gpus"])} - {""}),
         "driver": text(driver["loaded_version"] or driver["library_version"]),
         "cuda": text(driver["cuda_version"]),
         "layers": [
@@ -234,9 +209,9 @@ def _gpus(host: Host, seen: Answer, expected: t.Any) -> list[Reason]:
                 "status": text(layer["status"]),
                 "note": f"because of {text(layer['blocked_by'])}" if layer["blocked_by"] else text(layer["reason"]),
             }
-            for layer in _listed(seen["layers"])
+            for layer in objects(seen["layers"])
         ],
-        "findings": [_finding(finding) for finding in _listed(seen["findings"])],
+        "findings": [_finding(finding, objects(seen["layers"])) for finding in objects(seen["findings"])],
     }
     weights = ("error", "warning", "info")
     gpus["findings"].sort(key=lambda one: weights.index(one["severity"]))
@@ -247,8 +222,14 @@ def _gpus(host: Host, seen: Answer, expected: t.Any) -> list[Reason]:
     return [_reason("pending", one["message"]) for one in gpus["findings"] if one["severity"] == "warning"]
 
 
-def _finding(finding: Answer) -> Finding:
+def _finding(finding: Answer, layers: list[Answer]) -> Finding:
     remedy = finding["remedy"]
+    seen = [
+        one
+        for layer in layers
+        if layer["name"] == finding["layer"] and finding["severity"] != "info"
+        for one in objects(layer.get("evidence") or [])
+    ]
     return {
         "id": text(finding["id"]),
         "layer": text(finding["layer"]),
@@ -256,11 +237,18 @@ def _finding(finding: Answer) -> Finding:
         "confidence": text(finding["confidence"]),
         "message": text(finding["message"]),
         "cause": text(finding["cause"]),
-        "gpus": _texts(finding["gpus"]),
+        "gpus": texts(finding["gpus"]),
         "remedy": text(remedy["text"]),
-        "commands": _texts(remedy["commands"]),
+        "commands": texts(remedy["commands"]),
         "requires_reboot": bool(remedy["requires_reboot"]),
         "docs_url": text(remedy["docs_url"]),
+        "evidence": [
+            {
+                "ref": text(one["ref"]) + ("" if one.get("rc") is None else f" (exit {text(one['rc'])})"),
+                "text": text(str(one["text"])[-LONGEST:]),
+            }
+            for one in seen
+        ],
     }
 
 
@@ -287,7 +275,7 @@ def _engine(host: Host, seen: Answer, is_wanted: bool) -> list[Reason]:
 
 
 def _configuration(host: Host, seen: Answer) -> list[Reason]:
-    keys = ", ".join(".".join(_texts(one["key"])) for one in _listed(seen["pending"]))
+    keys = ", ".join(".".join(texts(one["key"])) for one in objects(seen["pending"]))
     if seen["requires"] == "none":
         return []
     host["pending"].append(f"Docker Engine takes {keys or 'its configuration'} with a {text(seen['requires'])}.")
@@ -310,7 +298,7 @@ def _registry(host: Host, seen: Answer) -> list[Reason]:
 def _image(host: Host, seen: Answer, answer: Answer) -> list[Reason]:
     name, wanted = text(answer.get("image_name")), text(answer.get("image_wanted"))
     there = {}
-    for one in _listed([json.loads(line) for line in seen["stdout_lines"][:_MOST]]):
+    for one in objects([json.loads(line) for line in seen["stdout_lines"][:MOST]]):
         for tag in one["RepoTags"] or []:
             there[text(tag)] = one
     current, right = there.get(name), there.get(wanted)
@@ -319,7 +307,7 @@ def _image(host: Host, seen: Answer, answer: Answer) -> list[Reason]:
         "wanted": wanted,
         "is_wanted": None if not wanted else bool(current and right and current["Id"] == right["Id"]),
         "id": text(current["Id"]) if current else "",
-        "digests": _texts(current["RepoDigests"] or []) if current else [],
+        "digests": texts(current["RepoDigests"] or []) if current else [],
         "note": "",
     }
     if not current:
@@ -332,7 +320,7 @@ def _image(host: Host, seen: Answer, answer: Answer) -> list[Reason]:
 
 def _notebooks(host: Host, seen: Answer) -> list[Reason]:
     reasons = []
-    for one in _listed(seen["instances"]):
+    for one in objects(seen["instances"]):
         health = text(one["health"])
         is_open = health == "healthy" and not one["refuses_wrong_token"]
         notebook: Notebook = {
@@ -340,7 +328,7 @@ def _notebooks(host: Host, seen: Answer) -> list[Reason]:
             "url": text(one["url"]),
             "health": "lets strangers in (it takes a wrong token)" if is_open else health,
             "version": text(one["version"]),
-            "busy": _texts(one["busy"]),
+            "busy": texts(one["busy"]),
             "pending": text(one["pending"]),
         }
         host["notebooks"].append(notebook)
@@ -362,13 +350,13 @@ def _notebooks(host: Host, seen: Answer) -> list[Reason]:
 def _disks(host: Host, seen: Answer, low: int) -> list[Reason]:
     """Of `df --output=size,avail,target`, which shows a file system once for each path that was named."""
     disks: dict[str, Disk] = {}
-    for line in seen["stdout_lines"][1:_MOST]:
+    for line in seen["stdout_lines"][1:MOST]:
         size, free, path = text(line).split(None, 2)
         disks[path] = Disk(
             path=path,
-            size_bytes=_number(size),
-            free_bytes=_number(free),
-            is_low=_number(size) > 0 and _number(free) < low,
+            size_bytes=number(size),
+            free_bytes=number(free),
+            is_low=number(size) > 0 and number(free) < low,
         )
     host["disks"] = list(disks.values())
     return [
@@ -396,7 +384,7 @@ def _drift(name: str, drift: Answer | None) -> Drift:
     seen = ((drift or {}).get("hosts") or {}).get(name)
     if not drift or not seen:
         return {"status": "not_asked", "changes": [], "problem": ""}
-    changes = [Change(task=text(one["task"]), note=text(one["note"])) for one in _listed(seen["changes"])]
+    changes = [Change(task=text(one["task"]), note=text(one["note"])) for one in objects(seen["changes"])]
     if seen["unreachable"]:
         return {"status": "failed", "changes": changes, "problem": "It was not reached any more."}
     if seen["failed"]:

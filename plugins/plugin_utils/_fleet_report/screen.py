@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from .build import text
+from ansible_collections.gpulab.workstation.plugins.module_utils._untrusted.shape import text
+
 from .structure import LABELS, SEVERITIES, Report, counted
 
 _STYLES = {"unreachable": "31", "attention": "31", "pending": "33", "fine": "32", "not_asked": "2"}

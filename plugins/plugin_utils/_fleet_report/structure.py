@@ -43,6 +43,11 @@ class Layer(t.TypedDict):
     note: str
 
 
+class Evidence(t.TypedDict):
+    ref: str  # the command or the file, with its exit code
+    text: str  # what it said
+
+
 class Finding(t.TypedDict):
     id: str
     layer: str
@@ -55,6 +60,7 @@ class Finding(t.TypedDict):
     commands: list[str]
     requires_reboot: bool
     docs_url: str
+    evidence: list[Evidence]  # what was seen of its layer; of an error or a warning only
 
 
 class Gpus(t.TypedDict):

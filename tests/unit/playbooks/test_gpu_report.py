@@ -74,6 +74,23 @@ def test_report(inventory: Path, tmp_path: Path) -> None:
     assert {host for host, failed in recap.items() if failed != "0"} == {"lost", "fewer"}
 
 
+def test_bundle(inventory: Path, tmp_path: Path) -> None:
+    """What was seen on one machine is looked at as if one were there; with -v, the evidence is on the page."""
+    kept = tmp_path / "lost.json"
+    first = play(inventory, "--limit", "lost,localhost", "-e", f"gpu_report_bundle={kept}")
+    assert first.returncode == 2, first.stdout + first.stderr
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert "nvidia-smi -L (exit 15)" not in first.stdout
+    again = play(inventory, "--limit", "well,localhost", "-v", "-e", f"gpu_report_root={kept}", NO_COLOR="1")
+    assert again.returncode == 2, again.stdout + again.stderr
+    assert "well  degraded  1 of 2 GPUs visible in nvml: a GPU has fallen off the bus" in again.stdout
+    assert "nvml: nvidia-smi -L (exit 15)" in again.stdout
+    assert "Next: Switch the machine off and on" in again.stdout
+    both = play(inventory, "--limit", "lost,none,localhost", "-e", f"gpu_report_bundle={tmp_path}/each.json")
+    assert both.returncode == 2, both.stdout + both.stderr
+    assert {path.name for path in tmp_path.glob("each*")} == {"each-lost.json", "each-none.json"}
+
+
 def test_exit_status(inventory: Path) -> None:
     """For cron; and colours where they are wanted."""
     assert play(inventory, "--limit", "lost,localhost").returncode == 2

@@ -77,7 +77,7 @@ def play(tmp_path: Path, name: str, machines: dict[str, list[str]], *arguments: 
     return ansible_playbook("-i", inventory, playbook, *arguments, ends=ends, environment={"NO_COLOR": "1"}).stdout
 
 
-@pytest.mark.parametrize("name", ["rollback", "users"])
+@pytest.mark.parametrize("name", ["rollback", "users", "new_token"])
 def test_a_machine_without_notebooks_says_so(name: str, tmp_path: Path) -> None:
     said = play(tmp_path, name, {"lab07": ["ada"], "lab09": []}, ends=0)
     assert "lab09: no notebook. Run site.yml first." in said
@@ -86,20 +86,11 @@ def test_a_machine_without_notebooks_says_so(name: str, tmp_path: Path) -> None:
     assert "lab07 would act" in said
 
 
-def test_rollback_names_the_notebooks_that_there_are(tmp_path: Path) -> None:
-    names = '{"jupyter_rollback_names": ["keras", "ada"]}'
-    said = play(tmp_path, "rollback", {"lab07": ["ada", "grace"], "lab08": ["ada", "keras"]}, "-e", names, ends=2)
-    assert "lab07 has ada, grace. There is no keras among them (jupyter_rollback_names)." in said
+@pytest.mark.parametrize("name", ["rollback", "new_token"])
+def test_names_that_are_not_there_are_named(name: str, tmp_path: Path) -> None:
+    variable = f"jupyter_{name}_names"
+    names = json.dumps({variable: ["keras", "ada"]})
+    said = play(tmp_path, name, {"lab07": ["ada", "grace"], "lab08": ["ada", "keras"]}, "-e", names, ends=2)
+    assert f"lab07 has ada, grace. There is no keras among them ({variable})." in said
     assert "lab07 would act" not in said
     assert "lab08 would act" in said
-
-
-@pytest.mark.parametrize(
-    ("name", "variable"), [("upload", "upload_from"), ("download", "download_to"), ("pip_install", "requirements")]
-)
-def test_a_list_is_no_path(name: str, variable: str, tmp_path: Path) -> None:
-    inventory = tmp_path / "inventory.yml"
-    inventory.write_text(yaml.safe_dump({"workstations": {"hosts": {"lab07": {"ansible_connection": "local"}}}}))
-    given = ("-e", json.dumps({variable: ["docs"]}))
-    said = ansible_playbook("-i", inventory, f"playbooks/{name}.yml", *given, ends=2, environment={}).stdout
-    assert f'{variable} is ["docs"], and must be' in said.partition("\nSUMMARY ")[2]

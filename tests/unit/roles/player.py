@@ -39,6 +39,8 @@ class Player:
         self.role = role
         self.answers = {name: list(answer) if isinstance(answer, list) else answer for name, answer in answers.items()}
         self.given = given
+        # Facts that have this value whatever the role makes them: random words.
+        self.fixed: dict[str, Any] = {}
         self.ran: list[str] = []
 
     def said_by(self, name: str) -> str:
@@ -54,7 +56,7 @@ class Player:
             self.task(task, {})
 
     def value(self, expression: str, templates: Task) -> Any:
-        return self.evaluator.evaluate(self.role, expression, templates, **self.given)
+        return self.evaluator.text(self.role, "{{ " + expression + " }}", templates, **self.given)
 
     def text(self, template: Any, templates: Task) -> Any:
         return self.value("__played", templates | {"__played": template})
@@ -106,7 +108,7 @@ class Player:
             self.file(self.text(arguments, templates))
         elif module == "set_fact":
             try:
-                self.given |= self.text(arguments, templates)
+                self.given |= self.text(arguments, templates) | self.fixed
             except EvaluationError as error:
                 raise TaskError(task["name"], {"failed": True, "msg": str(error)}) from error
         elif module != "debug":
@@ -114,7 +116,9 @@ class Player:
 
     def run(self, task: Task, templates: Task) -> None:
         answer = self.answers.get(task["name"], {})
-        while True:
+        # The tries of `until` end, however many there are: at a list's last, or after two.
+        tries = len(answer) if isinstance(answer, list) else 2
+        for _try in range(tries):
             found = answer(self.given.get("item")) if callable(answer) else answer.pop(0) if isinstance(answer, list) else answer
             result = {"changed": False, **found}
             self.given["ansible_facts"] = self.given.get("ansible_facts", {}) | result.get("ansible_facts", {})

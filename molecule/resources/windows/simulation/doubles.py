@@ -51,7 +51,8 @@ COLLECTIONS: dict[str, dict[str, t.Any]] = {
 # These run as jobs, which the controller asks for again and again until their deadline.
 WITH_DEADLINE = ("win_command", "win_get_url", "win_package")
 KEPT = ("aliases", "choices", "default", "elements", "required", "type")
-# Actions run in Ansible's own process, which is five times as fast as a module, and ten times as fast as one with a deadline.
+# Actions run in Ansible's own process, which is five times as fast as a module, and ten times as fast as one with a
+# deadline.
 ACTION = """
 import json
 import sys

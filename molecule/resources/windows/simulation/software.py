@@ -30,7 +30,7 @@ def win_command(machine: Machine, params: Params, check: bool) -> Result | Progr
     if not machine.path(program).is_file():
         raise ModuleError(f"Failed to run: '{' '.join(argv)}': The system cannot find the file specified", rc=2)
     # Files, because nobody reads a pipe until the program has ended.
-    stdout, stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+    stdout, stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - open until the program has ended
     process = subprocess.Popen(
         [machine.path(program), *argv[1:]],
         cwd=machine.path(params["chdir"]) if params["chdir"] else None,

@@ -17,3 +17,6 @@ class Hit(t.NamedTuple):
     confidence: str | None = None
     severity: str | None = None
     layer: str | None = None
+    cause: str | None = None
+    remedy: str | None = None
+    commands: t.Sequence[str] | None = None

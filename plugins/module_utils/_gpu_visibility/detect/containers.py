@@ -12,45 +12,84 @@ import typing as t
 
 from ..parsers import docker as docker_info
 from ..parsers import toolkit as toolkit_text
-from ..seen import CdiFile, InContainer, InFramework, Seen
+from ..seen import CdiFile, InFramework, Seen
 from . import Hit
+from .engine import UNRESOLVED
+from .words import arguments, reason
+from .words import where as _where
 
 _NO_GPU_DRIVER = re.compile(r'could not select device driver "(?:nvidia)?" with capabilities: \[\[gpu')
 _NO_CDI_DRIVER = re.compile(r'could not select device driver "cdi"')
 _NO_RUNTIME = re.compile(r"unknown or invalid runtime name: nvidia|Unknown runtime specified nvidia", re.I)
 _NO_VENDOR = re.compile(r"failed to discover GPU vendor from CDI|no known GPU vendor found", re.I)
-_UNRESOLVED = re.compile(r"unresolvable CDI devices ([^\s:]+)")
 _GONE = re.compile(r'failed to stat CDI host device "([^"]+)"')
 _REQUIREMENT = re.compile(r"unsatisfied condition: (cuda[^\s,]+)", re.I)
-_BAKED_IN = re.compile(r"(lib(?:nvidia-ml|cuda)\S*): file exists", re.I)
+_BAKED_IN = re.compile(
+    r"([\w./+-]{0,200}\blib[\w.+-]{1,80}\.so[\w.]{0,20}|file creation failed: \S{1,400}): file exists", re.I
+)
 _NOT_LOADED = re.compile(r"load library failed: (\S+?):|failed to initialize NVML: ERROR_LIBRARY_NOT_FOUND", re.I)
 _BPF = re.compile(r"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: operation not permitted", re.I)
 _UNKNOWN_ERROR = re.compile(r"Failed to initialize NVML: Unknown Error", re.I)
 _DENIED = re.compile(r"Failed to initialize NVML: Insufficient Permissions", re.I)
 _NO_SMI = re.compile(r'exec: "nvidia-smi": executable file not found|nvidia-smi: (?:command )?not found', re.I)
 _FIRST_WITHOUT_KERNELS = (10, 0)
+_RESTART = "systemctl restart docker"
+_CONFIGURE = "ansible-playbook site.yml --tags docker,nvidia_container_toolkit"
 
 
 def toolkit_missing(seen: Seen) -> t.Iterator[Hit]:
-    if seen.docker_install and seen.docker_install != "snap" and seen.has_device and not seen.toolkit_programs:
-        yield Hit()
+    own = seen.docker_install != "snap" and not seen.engine_has_no_gpu and seen.engine not in ("desktop_wsl", "podman")
+    if seen.docker_install and own and seen.has_device and not seen.toolkit_programs:
+        # Without an engine that runs, it is not known which one is to have it.
+        yield Hit(confidence="likely" if seen.docker_signs and seen.engine is None else None)
 
 
 def docker_ignores_gpus(seen: Seen) -> t.Iterator[Hit]:
     if _NO_GPU_DRIVER.search(seen.container_text):
-        # The hook is there now: then it was not when the engine started, or not in the engine's own PATH.
-        yield Hit(confidence=None if seen.hook_path else "likely")
+        if seen.engine == "desktop_wsl":
+            yield Hit(
+                confidence="likely",
+                cause="Docker Desktop gives GPUs by its own means: it is too old, or does not use its WSL 2 engine.",
+                remedy="On Windows, update Docker Desktop and WSL, and choose the engine that is based on WSL 2.",
+                commands=("wsl.exe --update", "wsl.exe --shutdown"),
+            )
+        elif seen.hook_path:
+            # It was not there when the engine started, or not in the engine's own PATH.
+            yield Hit(
+                confidence="likely",
+                cause="nvidia-container-runtime-hook is installed, and was not in Docker's PATH when it started.",
+                remedy="Restart Docker.",
+                commands=("command -v nvidia-container-runtime-hook", _RESTART),
+            )
+        elif not seen.toolkit_programs:
+            yield Hit(commands=(_CONFIGURE, _RESTART))
+        else:
+            yield Hit(confidence="likely", commands=("apt-get install nvidia-container-toolkit", _RESTART))
 
 
 def docker_is_snap(seen: Seen) -> t.Iterator[Hit]:
     root = seen.docker.root if seen.docker else None
+    if any(look.works for look in seen.looks):
+        return  # newer snaps bring what it takes
     if seen.has_device and (seen.docker_install == "snap" or (root or "").startswith("/var/snap/docker")):
         yield Hit()
 
 
 def docker_not_running(seen: Seen) -> t.Iterator[Hit]:
     if seen.has_device and seen.docker and seen.docker.problem:
-        yield Hit(values={"said": seen.docker.problem})
+        others = f" ({'; '.join(seen.docker_signs[:3])})" if seen.docker_signs else ""
+        if seen.docker_signs:
+            yield Hit(
+                values={"said": f"{seen.docker.problem}{others}"},
+                severity="warning",
+                confidence="possible",
+                cause="The engine that is used here is not the system's own, and did not answer this user.",
+                remedy="Look at the contexts, and start the engine of the one that is meant.",
+                commands=("docker context ls", "systemctl --user start docker"),
+            )
+        else:
+            runs = "dockerd does not run" in seen.docker.problem
+            yield Hit(values={"said": seen.docker.problem}, confidence=None if runs else "likely")
 
 
 def no_cdi_vendor(seen: Seen) -> t.Iterator[Hit]:
@@ -58,14 +97,20 @@ def no_cdi_vendor(seen: Seen) -> t.Iterator[Hit]:
     version = seen.docker.version if seen.docker else None
     if said:
         yield Hit()
-    elif (docker_info.major(version) or 0) >= 29 and not _has_devices(seen) and not seen.hook_path and seen.nvml_works:
+    elif (
+        _is_own(seen)
+        and (docker_info.major(version) or 0) >= 29
+        and not _has_devices(seen)
+        and not seen.hook_path
+        and seen.nvml_works
+    ):
         yield Hit(confidence="likely")
 
 
 def runtime_not_registered(seen: Seen) -> t.Iterator[Hit]:
     if _NO_RUNTIME.search(seen.container_text):
         yield Hit(severity="error")
-    elif seen.docker and not seen.docker.problem and seen.toolkit_programs and "nvidia" not in seen.docker.runtimes:
+    elif _is_own(seen) and seen.docker and seen.toolkit_programs and "nvidia" not in seen.docker.runtimes:
         # Of the full toolkit one expects it; a host that only has CDI works without.
         yield Hit(severity="warning" if seen.hook_path else "info")
 
@@ -73,16 +118,18 @@ def runtime_not_registered(seen: Seen) -> t.Iterator[Hit]:
 def cdi_disabled(seen: Seen) -> t.Iterator[Hit]:
     if _NO_CDI_DRIVER.search(seen.container_text):
         yield Hit(severity="error")
-    elif seen.cdi_is_enabled is False and _has_devices(seen):
+    elif seen.cdi_is_enabled is False and _has_devices(seen) and _is_own(seen):
         old = (docker_info.major(seen.docker.version if seen.docker else None) or 25) < 25
         yield Hit(severity="info" if old or seen.hook_path else "warning")
 
 
 def cdi_spec_missing(seen: Seen) -> t.Iterator[Hit]:
-    unresolved = _UNRESOLVED.search(seen.container_text)
+    unresolved = UNRESOLVED.search(seen.container_text)
+    if seen.engine_has_no_gpu or _has_devices(seen):
+        return
     if unresolved:
         yield Hit(values={"what": f"Docker finds no CDI device {unresolved[1]}"}, severity="error")
-    elif seen.toolkit_programs and seen.nvml_works and not _has_devices(seen) and not _is_unclear(seen):
+    elif seen.toolkit_programs and seen.nvml_works and not _is_unclear(seen) and seen.engine != "desktop_wsl":
         wanted = seen.cdi_is_enabled
         severity = "error" if wanted and not seen.hook_path else "warning" if wanted else "info"
         yield Hit(values={"what": "no CDI specification names a GPU"}, severity=severity)
@@ -122,11 +169,17 @@ def cdi_not_understood(seen: Seen) -> t.Iterator[Hit]:
 
 def container_lost_devices(seen: Seen) -> t.Iterator[Hit]:
     for look in seen.looks:
-        if seen.nvml_works and _UNKNOWN_ERROR.search(look.run.text):
-            links = seen.has_char_links
+        # One that was made a moment ago has lived through no daemon-reload.
+        if seen.nvml_works and look.container is not None and _UNKNOWN_ERROR.search(look.run.text):
             by_systemd = bool(seen.docker and seen.docker.cgroup_driver == "systemd")
-            sure = look.container is not None or (by_systemd and not links)
-            yield Hit(values={"where": _where(look)}, confidence="likely" if sure else "possible")
+            yield Hit(
+                values={"where": _where(look)},
+                confidence="likely" if by_systemd else "possible",
+                commands=(
+                    "nvidia-ctk system create-dev-char-symlinks --create-all",
+                    f"docker restart {look.container}",
+                ),
+            )
     at_risk = seen.docker and seen.docker.cgroup_driver == "systemd" and seen.toolkit_programs and seen.gpu_nodes
     if not seen.looks and at_risk and not seen.has_char_links and not seen.cdi_is_enabled:
         where = "with the next `systemctl daemon-reload`, a container"
@@ -178,6 +231,7 @@ def driver_in_image(seen: Seen) -> t.Iterator[Hit]:
     for look in seen.looks:
         found = _BAKED_IN.search(look.run.text)
         if found:
+            # What is there already is in the image, unless the host's own root is mounted into it.
             yield Hit(values={"image": look.image or "the image", "library": found[1].rpartition("/")[2]})
 
 
@@ -205,10 +259,11 @@ def container_failed(seen: Seen) -> t.Iterator[Hit]:
     for look in seen.looks:
         if (look.inside is not None and look.inside.smi_rc == 0) or _NO_SMI.search(look.run.text):
             continue
-        lines = [
-            line for line in look.run.text.splitlines() if line.strip() and not line.startswith(("gpulab:", "Run '"))
-        ]
-        yield Hit(values={"where": _where(look), "said": (lines or ["nothing"])[0][:300], "rc": look.run.rc})
+        values = {"where": _where(look), "said": reason(look.run.text), "rc": look.rc}
+        by_hand = f"docker exec {look.container} nvidia-smi -L"
+        if look.container is None:
+            by_hand = " ".join(["docker run --rm", *arguments(str(look.method)), f"{look.image} nvidia-smi -L"])
+        yield Hit(values=values, commands=(by_hand,))
 
 
 def image_missing(seen: Seen) -> t.Iterator[Hit]:
@@ -226,7 +281,7 @@ def cuda_compatibility(seen: Seen) -> t.Iterator[Hit]:
 def without_cuda(seen: Seen) -> t.Iterator[Hit]:
     for one in seen.frameworks:
         errors = set(one.answer.errors)
-        if one.answer.devices or one.answer.missing:
+        if one.answer.devices or one.answer.missing or one.answer.too_old:
             continue
         if one.answer.cuda_build is False:
             yield Hit(values={"name": one.name, "what": "is built without CUDA"}, layer=f"framework:{one.name}")
@@ -256,7 +311,7 @@ def framework_gpus_missing(seen: Seen) -> t.Iterator[Hit]:
             continue
         there, wanted = len(one.answer.devices), _given(seen, one)
         if there < wanted:
-            codes = ", ".join(one.answer.errors) or "no error"
+            codes = ", ".join(filter(None, [*one.answer.errors, one.answer.said])) or "no error"
             yield Hit(
                 values={"name": one.name, "some": there, "all": wanted, "errors": codes}, layer=f"framework:{one.name}"
             )
@@ -271,8 +326,9 @@ def framework_failed(seen: Seen) -> t.Iterator[Hit]:
                 severity="info",
             )
         elif one.answer.devices is None:
-            said = one.run.problem or next(reversed(one.run.stderr.strip().splitlines()), f"exit code {one.run.rc}")
-            yield Hit(values={"name": one.name, "what": f"did not answer: {said[:300]}"}, layer=f"framework:{one.name}")
+            last = next(reversed(one.run.stderr.strip().splitlines()), f"exit code {one.run.rc}")[-600:]
+            said = one.run.problem or one.answer.said or last
+            yield Hit(values={"name": one.name, "what": f"did not answer: {said}"}, layer=f"framework:{one.name}")
 
 
 def _given(seen: Seen, one: InFramework) -> int:
@@ -319,10 +375,9 @@ def _is_unclear(seen: Seen) -> bool:
     return any(file.spec.problem for file in seen.cdi_files)
 
 
-def _where(look: InContainer) -> str:
-    if look.container:
-        return f"the running container {look.container}"
-    return f"a container of {look.image} (method {look.method})"
+def _is_own(seen: Seen) -> bool:
+    """An engine of this system, whose configuration the toolkit's role and nvidia-ctk write."""
+    return seen.engine in ("rootful", "rootless", "snap")
 
 
 def _capability(text: str | None) -> tuple[int, ...]:

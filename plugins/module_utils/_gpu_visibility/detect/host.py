@@ -11,11 +11,50 @@ import typing as t
 
 from ..seen import PciGpu, Seen
 from . import Hit
+from .kernel import is_dead
 
 _NO_DEVICES = re.compile(r"No devices (?:were )?found", re.I)
 _OTHER_NVML = re.compile(r"Failed to initialize NVML: (.{1,200})")
 _FOR_GUESTS = re.compile(r"vfio|pci-?stub|pciback", re.I)
 _ENROLLED = re.compile(r"Canonical|Debian Secure Boot", re.I)
+# Why a module does not build, by what its log says: cause, remedy, commands.
+_WHY: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "source": (
+        "The headers are there, and the source of this driver does not fit the kernel: the driver is too old for it.",
+        "Install a newer driver, or boot the older kernel and hold it.",
+        ("apt-cache policy nvidia-driver nvidia-kernel-dkms", "dkms status"),
+    ),
+    "compiler": (
+        "The compiler is missing, or is another than the one that the kernel was built with.",
+        "Install the compiler that /proc/version names, then build again.",
+        ("cat /proc/version", "dkms autoinstall"),
+    ),
+    "space": (
+        "The disk was full while the module was built.",
+        "Free space in /boot, /var and /usr, then build again.",
+        ("df -h /boot /var /usr", "dkms autoinstall"),
+    ),
+    "memory": (
+        "The machine had not enough memory for the compiler.",
+        "Build again with one compiler at a time, or with more memory.",
+        ("dkms autoinstall -j 1",),
+    ),
+    "realtime": (
+        "The kernel is one with PREEMPT_RT, which the driver refuses.",
+        "Boot a kernel without PREEMPT_RT; IGNORE_PREEMPT_RT_PRESENCE=1 builds it nevertheless, without a warranty.",
+        ("uname -v", "dkms autoinstall"),
+    ),
+    "headers": (
+        "The headers of this kernel were not found when the module was built.",
+        "Install the headers of this kernel and build the module.",
+        ("apt-get install linux-headers-$(uname -r)", "dkms autoinstall"),
+    ),
+    "unknown": (
+        "The log names no reason that is known here.",
+        "Read the log; a newer driver or the older kernel are the usual ways out.",
+        ("tail -n 50 /var/lib/dkms/*nvidia*/*/build/make.log",),
+    ),
+}
 _LOST = 79
 _RESET_NEEDED = frozenset((48, 62, 64, 74, 95, 109, 119, 120, 140, 143, 145, 154))
 
@@ -80,12 +119,30 @@ def signature_rejected(seen: Seen) -> t.Iterator[Hit]:
 
 def module_not_built(seen: Seen) -> t.Iterator[Hit]:
     absent = seen.has_module_folder and seen.kernel not in seen.module_kernels
-    if not seen.driver and not seen.nvml_works and seen.pci and absent:
-        others = ", ".join(seen.module_kernels) or "no kernel"
-        # Without any module the driver may as well never have been installed.
+    if seen.driver or seen.nvml_works or not seen.pci or not absent:
+        return
+    others = ", ".join(seen.module_kernels) or "no kernel"
+    values = {"kernel": seen.kernel, "others": others, "said": ""}
+    # Without any module the driver may as well never have been installed.
+    confidence = None if seen.module_kernels else "likely"
+    if seen.builds:
+        failure = seen.builds[-1]
+        why = "headers" if seen.has_headers is False and failure.why == "source" else failure.why
+        cause, remedy, commands = _WHY[why]
+        values["said"] = f": {failure.module} {failure.version} does not build for it: {failure.said}"
+        sure = why != "unknown" and (seen.has_headers is True or why != "source")
+        yield Hit(values=values, cause=cause, remedy=remedy, commands=commands, confidence=None if sure else "likely")
+    elif seen.has_headers:
         yield Hit(
-            values={"kernel": seen.kernel, "others": others}, confidence=None if seen.module_kernels else "likely"
+            values=values,
+            confidence=confidence,
+            cause="The driver is not installed for this kernel, or its module was not built, though the headers are"
+            " there.",
+            remedy="See whether it builds; where it does not, a newer driver or the older kernel is needed.",
+            commands=("dkms status", "dkms autoinstall", "modprobe nvidia"),
         )
+    else:
+        yield Hit(values=values, confidence=confidence)
 
 
 def open_module_without_gsp(seen: Seen) -> t.Iterator[Hit]:
@@ -140,7 +197,17 @@ def wsl_without_adapter(seen: Seen) -> t.Iterator[Hit]:
         # WSL 1, or a Windows without a GPU that it could share: nothing is wrong where nobody expects one.
         if seen.expected_gpus:
             yield Hit()
-    elif seen.wsl_has_driver or seen.smi_is_there or seen.expected_gpus:
+    elif seen.wsl_has_driver:
+        # It put its libraries here, so it is neither missing nor from before WSL.
+        yield Hit(
+            confidence="possible",
+            cause="Windows has a driver for WSL, and shows no GPU here: it keeps it for itself (TCC or MCDM mode),"
+            " or gave"
+            " it to another virtual machine, or the two are of versions that do not fit.",
+            remedy="See in Windows whether nvidia-smi.exe lists the GPU, and in which mode; update the driver and WSL.",
+            commands=("nvidia-smi.exe", "wsl.exe --update", "wsl.exe --shutdown"),
+        )
+    elif seen.smi_is_there or seen.expected_gpus:
         yield Hit(confidence="likely")
     else:
         yield Hit(confidence="possible", severity="warning")
@@ -227,7 +294,7 @@ def smi_mismatch(seen: Seen) -> t.Iterator[Hit]:
 
 
 def no_devices(seen: Seen) -> t.Iterator[Hit]:
-    if not seen.smi or not seen.has_device or seen.nvml_works:
+    if not seen.smi or not seen.has_device or seen.nvml_works or seen.has_dxg:
         return
     if seen.smi.rc == 6 or (seen.smi.rc != 4 and _NO_DEVICES.search(seen.smi.text)):
         yield Hit([seen.gpu_at(gpu.bus_id) for gpu in seen.pci or ()])
@@ -291,11 +358,10 @@ def gpu_unavailable(seen: Seen) -> t.Iterator[Hit]:
     silent = _left_out(seen)
     if silent:
         yield Hit(silent, {"said": "nvidia-smi does not list it"}, confidence="likely")
-    for fault in ("unknown", "blocked"):
-        gpus = _with_fault(seen, fault)
-        if gpus:
-            said = "Unknown Error" if fault == "unknown" else "GPU access blocked by the operating system"
-            yield Hit(gpus, {"said": said}, severity="warning")
+    # One value that cannot be read says nothing of the GPU; most of them do.
+    dead = [gpu.uuid or seen.gpu_at(gpu.bus_id) for gpu in (seen.smi.gpus if seen.smi else []) if is_dead(gpu)]
+    if dead:
+        yield Hit(dead, {"said": "most of its values cannot be read"}, severity="warning", confidence="likely")
 
 
 def power_or_thermal(seen: Seen) -> t.Iterator[Hit]:

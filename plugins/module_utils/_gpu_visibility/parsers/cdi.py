@@ -29,6 +29,7 @@ class Spec(t.NamedTuple):
     host_paths: list[str]  # what it mounts and what it runs
     driver_version: str | None
     problem: str | None  # why this is not known
+    version: str | None = None  # cdiVersion: what an engine has to know to read it
 
     @property
     def is_gpu(self) -> bool:
@@ -63,6 +64,7 @@ def parse(text: str) -> Spec:
         host_paths=list(dict.fromkeys([*mounts, *hooks])),
         driver_version=versions[0] if versions else None,
         problem=None,
+        version=str(document["cdiVersion"]) if isinstance(document.get("cdiVersion"), (str, int, float)) else None,
     )
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from . import smi_list, smi_text
@@ -15,12 +16,13 @@ from . import smi_list, smi_text
 SCRIPT = """
 if command -v timeout >/dev/null; then timeout -s KILL "$0" nvidia-smi -L 2>&1; else nvidia-smi -L 2>&1; fi
 echo "gpulab:rc=$?"
-for node in /dev/nvidia* /dev/dxg; do
+for node in /dev/nvidia* /dev/dxg /dev/nvhost-gpu /dev/nvhost-ctrl-gpu /dev/nvgpu/*/*; do
   if [ -c "$node" ]; then echo "gpulab:node=$node"; fi
 done
 echo "gpulab:visible=${NVIDIA_VISIBLE_DEVICES-unset}"
 echo "gpulab:capabilities=${NVIDIA_DRIVER_CAPABILITIES-unset}"
 """
+GPU_NODE = re.compile(r"/dev/(?:nvidia\d+|dxg|nvhost-gpu|nvhost-ctrl-gpu|nvgpu/.+)", re.ASCII)
 
 
 class Inside(t.NamedTuple):
@@ -33,8 +35,15 @@ class Inside(t.NamedTuple):
 
     @property
     def gpu_nodes(self) -> list[str]:
-        """/dev/nvidia0 and so on, without those that every GPU shares."""
-        return [node for node in self.nodes if node[len("/dev/nvidia") :].isdigit()]
+        """/dev/nvidia0 and so on, without those that every GPU shares; what WSL and Jetson have instead."""
+        return [node for node in self.nodes if GPU_NODE.fullmatch(node)]
+
+    def lacks(self, capability: str) -> bool:
+        """Whether the variable that the hook goes by leaves a capability out. Unset or empty means its default."""
+        if self.capabilities in (None, "", "unset"):
+            return False
+        given = {one.strip() for one in str(self.capabilities).lower().split(",")}
+        return capability not in given and "all" not in given
 
 
 def parse(stdout: str) -> Inside:

@@ -26,17 +26,27 @@ class Info(t.NamedTuple):
     cdi_directories: list[str] | None  # None: an engine that knows nothing of CDI, or has it switched off
     cdi_devices: list[str] | None  # what the engine itself found there; from 28.3 on
     problem: str | None
+    operating_system: str | None = None
+    kernel: str | None = None  # of the machine that the engine is on
+    context: str | None = None  # the client's
+    warnings: t.Sequence[str] = ()  # from 29 on, also on CDI specifications that could not be read
+    is_podman: bool = False
 
 
 def info(text: str) -> Info:
     # A warning may stand before or after the one line of JSON.
     line = next((line for line in text.splitlines() if line.startswith("{")), "")
+    # Podman may write it over many lines.
+    if line.strip() == "{":
+        line = text[text.index("{") : text.rindex("}") + 1] if "}" in text else ""
     try:
         answer = json.loads(line)
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         return _nothing(text.strip()[:300] or "docker info says nothing")
+    if isinstance(answer.get("host"), dict) and isinstance(answer.get("version"), dict):
+        return _podman(answer["host"], answer["version"])
     errors = answer.get("ServerErrors")
     if not answer.get("ServerVersion"):
         return _nothing("; ".join(map(str, errors)) if isinstance(errors, list) else "the engine does not answer")
@@ -58,6 +68,25 @@ def info(text: str) -> Info:
             else None
         ),
         problem=None,
+        operating_system=_text(answer.get("OperatingSystem")),
+        kernel=_text(answer.get("KernelVersion")),
+        context=_text(_dict(answer.get("ClientInfo")).get("Context")),
+        warnings=tuple(_strings(answer.get("Warnings"))),
+        # Its socket answers as Docker's does, with keys and places of its own.
+        is_podman="BuildahVersion" in answer or "/containers/storage" in str(answer.get("DockerRootDir")),
+    )
+
+
+def _podman(host: dict[str, t.Any], version: dict[str, t.Any]) -> Info:
+    """`docker info` where docker is the package podman-docker."""
+    return _nothing(None)._replace(
+        version=_text(version.get("Version")),
+        cgroup_driver=_text(host.get("cgroupManager")),
+        cgroup_version=(_text(host.get("cgroupVersion")) or "").lstrip("v") or None,
+        rootless=bool(_dict(host.get("security")).get("rootless")),
+        cdi_directories=["/etc/cdi", "/var/run/cdi"],
+        kernel=_text(host.get("kernel")),
+        is_podman=True,
     )
 
 
@@ -85,12 +114,21 @@ def with_gpus(text: str) -> list[str]:
 
 
 def major(version: str | None) -> int | None:
-    found = re.match(r"(\d{1,4})\.", version or "", re.ASCII)
-    return int(found[1]) if found else None
+    return (numbers(version) or (None,))[0]
 
 
-def _nothing(problem: str) -> Info:
+def numbers(version: str | None) -> tuple[int, ...]:
+    """26.1.5+dfsg1 as (26, 1, 5), for comparisons; empty where it is no version."""
+    found = re.match(r"v?(\d{1,6}(?:\.\d{1,6})+)", version or "", re.ASCII)
+    return tuple(map(int, found[1].split("."))) if found else ()
+
+
+def _nothing(problem: str | None) -> Info:
     return Info(None, None, None, None, [], None, False, False, None, None, problem)
+
+
+def _dict(value: t.Any) -> dict[str, t.Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _text(value: t.Any) -> str | None:

@@ -59,9 +59,9 @@ if found["cuda_build"]:
 """
 # The alarm ends it in a container, too, where nobody else would when the client of `docker exec` is killed.
 _FRAME = """
-import json, signal, sys
+import json, os, signal, sys
 signal.alarm(%d)
-found = {"framework": %r}
+found = {"framework": %r, "environment": {name: os.environ[name] for name in %r if name in os.environ}}
 try:%s
 except ImportError as error:
     found["missing"] = error.name or "?"
@@ -70,6 +70,8 @@ except Exception as error:
     print("%%s: %%s" %% (type(error).__name__, error), file=sys.stderr)
 print(%r + json.dumps(found))
 """
+# Variables that take GPUs away from a framework, or let it load other libraries.
+_ENVIRONMENT = ["CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS", "JAX_PLATFORM_NAME", "LD_LIBRARY_PATH"]
 _BODIES = {"tensorflow": _TENSORFLOW, "jax": _JAX, "torch": _TORCH}
 
 _DESCRIBED = re.compile(r"(name|pci bus id|compute capability): ([^,\"]{1,100})")
@@ -86,11 +88,17 @@ _CODES = {
     "system has unsupported display driver / cuda driver combination": 803,
     "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE": 804,
     "forward compatibility was attempted on non supported HW": 804,
+    "CUDA driver version is insufficient for CUDA runtime version": 35,
+    "cudaErrorInsufficientDriver": 35,
+    "CUDA-capable device(s) is/are busy or unavailable": 46,
+    "all CUDA-capable devices are busy or unavailable": 46,
+    "cudaErrorDevicesUnavailable": 46,
     "CUDA_ERROR_UNKNOWN": 999,
     "CUDA unknown error": 999,
 }
 _PLAIN = (
     ("no_cuda_driver", re.compile(r"Could not find cuda drivers on your machine", re.I)),
+    ("no_cuda_driver", re.compile(r"Found no NVIDIA driver on your system", re.I)),
     ("library_missing", re.compile(r"Cannot dlopen some GPU libraries|Could not load dynamic library", re.I)),
     ("cuda_not_loaded", re.compile(r"Unable to load CUDA|Error loading CUDA libraries", re.I)),
     ("cpu_only", re.compile(r"CUDA-enabled jaxlib is not installed|not compiled with CUDA enabled", re.I)),
@@ -98,6 +106,23 @@ _PLAIN = (
     ("no_kernels", re.compile(r"not compatible with the current PyTorch installation", re.I)),
     ("no_kernels", re.compile(r"TensorFlow was not built with CUDA kernel binaries compatible with", re.I)),
 )
+
+
+# The program's own sentence on a library that is older than the one it was built with.
+_TOO_OLD = re.compile(
+    r"(?:Found|Loaded runtime) (?P<name>[\w-]+)(?: library:?| version:?){1,2} (?P<has>[\d.]*\d),? but "
+    r"(?:\w+|source) was (?:built against|compiled with):?(?: version)? (?P<wants>[\d.]*\d)"
+    r"|Outdated (?P<name2>[\w-]+) installation found"
+    r"(?:.{0,200}?Minimum supported: (?P<wants2>\d+))?(?:.{0,200}?Installed version: (?P<has2>\d+))?",
+    re.I | re.S,
+)
+_DRIVER_TOO_OLD = re.compile(
+    r"driver on your system is too old(?: \(found version (\d{4,6})\))?|driver version is insufficient", re.I
+)
+_LAST = re.compile(
+    r"^(?:[\w.]*(?:Error|Exception)\b.*|[EF]\d{4} .*|.*\b(?:error|failed|cannot|too old)\b.*)$", re.I | re.M
+)
+_WARNING = re.compile(r"^(?:WARNING: All log messages|[IW]\d{4} |\d{4}-\d\d-\d\d \S+ [IW] )", re.M)
 
 
 class Device(t.NamedTuple):
@@ -114,12 +139,16 @@ class Answer(t.NamedTuple):
     devices: list[Device] | None  # None: it did not come so far
     missing: str | None  # the module that could not be imported
     errors: list[str]
+    environment: t.Mapping[str, str] = {}  # of the variables that matter, those that are set
+    said: str = ""  # its last complaint, in its own words
+    too_old: tuple[str, str, str] | None = None  # a library of its own: name, version there, version wanted
+    driver_too_old: str | None = None  # the CUDA of the driver that it found; empty where it does not say
 
 
 def program(name: str, seconds: int) -> str:
     """Python that asks a framework and ends in time; runs on whatever Python the framework is installed in."""
     body = _BODIES[name].replace("\n", "\n    ")
-    return _FRAME % (seconds, name, body, MARK)
+    return _FRAME % (seconds, name, _ENVIRONMENT, body, MARK)
 
 
 def parse(stdout: str, stderr: str) -> Answer:
@@ -129,14 +158,39 @@ def parse(stdout: str, stderr: str) -> Answer:
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        return Answer(None, None, None, None, errors(stderr + stdout))
+        return _with_words(Answer(None, None, None, None, errors(stderr + stdout)), stderr + "\n" + stdout)
     devices = answer.get("devices")
-    return Answer(
+    environment = answer.get("environment")
+    found = Answer(
         version=_text(answer.get("version")),
         cuda_build=answer["cuda_build"] if isinstance(answer.get("cuda_build"), bool) else None,
         devices=[_device(one) for one in devices if isinstance(one, dict)] if isinstance(devices, list) else None,
         missing=_text(answer.get("missing")),
         errors=errors(stderr),
+        environment=environment if isinstance(environment, dict) else {},
+    )
+    return _with_words(found, stderr)
+
+
+def _with_words(answer: Answer, text: str) -> Answer:
+    old = _TOO_OLD.search(text)
+    driver = _DRIVER_TOO_OLD.search(text)
+    complaints = [line.strip() for line in _LAST.findall(text) if not _WARNING.match(line) and MARK not in line]
+    return answer._replace(
+        said=complaints[-1][-600:] if complaints else "",
+        too_old=(
+            old["name"] or old["name2"],
+            old["has"] or old["has2"] or "an older one",
+            old["wants"] or old["wants2"] or "a newer one",
+        )
+        if old
+        else None,
+        # 12080 is 12.8.
+        driver_too_old=None
+        if not driver
+        else f"{int(driver[1]) // 1000}.{int(driver[1]) % 1000 // 10}"
+        if driver[1]
+        else "",
     )
 
 

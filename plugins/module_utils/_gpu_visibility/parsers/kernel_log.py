@@ -34,6 +34,10 @@ _SENTENCES = tuple(
         ("fallen_off", rf"GPU {_BUS}: GPU has fallen off the bus"),
         ("fallen_off", rf"{_GPU} has fallen off the bus"),
         ("api_mismatch", r"API mismatch: the client has the version (?P<value>[\d.]+)"),
+        ("bar_invalid", rf"(?P<value>BAR\d+ is \d+M @ 0x[0-9a-f]+) \(PCI:{_BUS}\)"),
+        ("no_firmware_image", r"(?P<value>RmFetchGspRmImages: No firmware image found)"),
+        ("gsp_failed", r"(?P<value>Cannot initialize GSP firmware RM)"),
+        ("gsp_left_over", r"(?P<value>unexpected WPR2 already up)"),
     )
 )
 _REJECTED = re.compile(
@@ -41,6 +45,26 @@ _REJECTED = re.compile(
     r"|of unsigned module is rejected|unsigned module loading is restricted",
     re.I,
 )
+# What the kernel itself says, a line each. Its BARs 0, 1 and 3 hold a GPU's registers and memory; the others may fail.
+_LINES = tuple(
+    (kind, re.compile(pattern, re.I))
+    for kind, pattern in (
+        ("firmware_missing", rf"nvidia {_BUS}: Direct firmware load for nvidia/(?P<value>\d[\w./-]*) failed"),
+        (
+            "bar_unassigned",
+            rf"pci {_BUS}: BAR (?P<value>[013])\b[^\n]{{0,80}}(?:no space|failed to assign|can't assign)",
+        ),
+        ("stuck_asleep", rf"{_BUS}: (?:Unable to|can't) change power state from (?P<value>D3\w*) to D0"),
+        ("slept", r"PM: (?:suspend|hibernation: hibernation|hibernation) exit(?P<value>)"),
+        ("slept", r"PM: (?P<value>suspend|hibernation|hibernate) entry"),
+        ("slept", r"ACPI: (?:PM: )?Waking up from system sleep state (?P<value>S\d)"),
+        ("other_kernel", r"\bnvidia[\w-]*: version magic '(?P<value>[^']{1,100}?) ?' should be"),
+        ("other_kernel", r"\bnvidia[\w-]*: disagrees about version of symbol (?P<value>\w+)"),
+        ("unknown_symbol", r"\bnvidia[\w-]*: Unknown symbol (?P<value>\w+)"),
+    )
+)
+# One of them is in each of these lines: a log has thousands of others.
+_HINTS = ("nvidia", "BAR ", "power state", "PM: ")
 _LONGEST_LINE = 2000
 
 
@@ -83,9 +107,17 @@ def parse(text: str) -> Log:
                 xids.append(Xid(bus_id, int(xid["code"]), xid["message"].strip()))
             else:
                 said.append(sentence)
-        elif _REJECTED.search(line):
+            continue
+        if _REJECTED.search(line):
             kept.append(line)
             events.append(Event("key_rejected", None, None, "", line.strip()))
+        for kind, pattern in _LINES if any(word in line for word in _HINTS) else ():
+            found = pattern.search(line)
+            if found:
+                kept.append(line)
+                bus = pci.normalise(found.groupdict().get("bus"))
+                events.append(Event(kind, bus, None, found["value"] or "", line.strip()))
+                break
     joined = re.sub(r"\s+", " ", " ".join(said))
     for kind, pattern in _SENTENCES:
         for found in pattern.finditer(joined):

@@ -28,6 +28,7 @@ class CsvGpu(t.NamedTuple):
     memory: int | None
     mig_mode: str
     faults: list[str]
+    cells: t.Sequence[tuple[str, str]] = ()
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -58,6 +59,7 @@ def parse(text: str) -> list[CsvGpu]:
                 memory=smi_text.mebibytes(row.get("memory.total")),
                 mig_mode={"Enabled": "enabled", "Disabled": "disabled"}.get(mode or "", "unsupported"),
                 faults=sorted({name for name in map(smi_text.fault, row.values()) if name}),
+                cells=[(field, fault) for field, fault in zip(row, map(smi_text.fault, row.values())) if fault],
             )
         )
     return found

@@ -21,7 +21,12 @@ from . import pci, smi_text
 # A Jetson's UUID has no prefix.
 _GPU = re.compile(r"GPU (\d{1,4}): (.{0,200}?) \(UUID: ([0-9a-zA-Z][\w-]{7,80})\)\s*", re.ASCII)
 _MIG = re.compile(r"\s+MIG (\S{1,40})\s+Device\s+(\d{1,4}): \(UUID: (MIG-[\w/-]{1,120})\)\s*", re.ASCII)
-_FAILED = re.compile(r"Unable to determine the device handle for gpu ?([0-9a-f:.]+): (.{0,300})", re.ASCII | re.I)
+# `for gpu 1: GPU is lost`, `for GPU 0000:C1:00.0: ...`, and `for GPU0: 0000:C1:00.0: ...` of newer drivers.
+_FAILED = re.compile(
+    r"Unable to determine the device handle for gpu ?([0-9a-f:.]+)(?:: ([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]))?"
+    r": (.{0,300})",
+    re.ASCII | re.I,
+)
 
 
 class MigDevice(t.NamedTuple):
@@ -71,7 +76,8 @@ def parse(text: str) -> Listing:
 def failures(text: str) -> list[Failed]:
     """The GPUs that any form of nvidia-smi names as bad."""
     found = []
-    for which, why in _FAILED.findall(text):
+    for which, bus_id, why in _FAILED.findall(text):
         number = int(which) if which.isdigit() and len(which) < 5 else None
-        found.append(Failed(number, pci.normalise(which), smi_text.fault_in(why) or "unknown", why.strip()))
+        place = pci.normalise(bus_id) or pci.normalise(which)
+        found.append(Failed(number, place, smi_text.fault_in(why) or "unknown", why.strip()))
     return found

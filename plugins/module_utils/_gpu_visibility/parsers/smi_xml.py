@@ -49,6 +49,10 @@ class XmlGpu(t.NamedTuple):
     virtualization: str | None
     slowed_by: list[str]
     faults: list[str]
+    cells: t.Sequence[tuple[str, str]] = ()  # the values in whose place a fault stands: name, fault
+    values: int = 0  # how many values there are in all
+    compute_mode: str | None = None
+    remapping: t.Sequence[str] = ()  # of pending, failure
 
 
 class Answer(t.NamedTuple):
@@ -85,7 +89,9 @@ def _gpu(gpu: ET.Element) -> XmlGpu:
     architecture = _text(gpu, "product_architecture")
     device = _PCI_ID.fullmatch(_text(gpu, "pci/pci_device_id") or "")
     mode = _text(gpu, "mig_mode/current_mig")
-    faults = {smi_text.fault(element.text) for element in gpu.iter()} - {None}
+    cells = [(str(one.tag), smi_text.fault(one.text)) for one in gpu.iter()]
+    bad = [(tag, fault) for tag, fault in cells if fault]
+    faults = {fault for _tag, fault in bad}
     return XmlGpu(
         bus_id=pci.normalise(_text(gpu, "pci/pci_bus_id") or gpu.get("id")),
         uuid=_text(gpu, "uuid"),
@@ -103,7 +109,13 @@ def _gpu(gpu: ET.Element) -> XmlGpu:
         fabric_status=_text(gpu, "fabric/status"),
         virtualization=_text(gpu, "gpu_virtualization_mode/virtualization_mode"),
         slowed_by=[name for name in _REASONS if _is_active(gpu, name)],
-        faults=sorted(str(name) for name in faults),
+        faults=sorted(faults),
+        cells=bad,
+        values=sum(1 for one in gpu.iter() if (one.text or "").strip()),
+        compute_mode=_text(gpu, "compute_mode"),
+        remapping=[
+            name for name in ("pending", "failure") if _text(gpu, f"remapped_rows/remapped_row_{name}") == "Yes"
+        ],
     )
 
 

@@ -33,6 +33,12 @@ def settings(text: str) -> dict[str, str]:
     return found
 
 
+def is_older(version_text: str | None, than: str) -> bool | None:
+    """Whether a version is older; None where it is not known."""
+    known = re.match(r"\d{1,6}(?:\.\d{1,6})*", version_text or "", re.ASCII)
+    return _parts(known[0]) < _parts(than) if known else None
+
+
 def required_cuda(requirement: str | None) -> str | None:
     """The lowest CUDA that an image accepts, from NVIDIA_REQUIRE_CUDA: alternatives by spaces, conditions by commas.
 

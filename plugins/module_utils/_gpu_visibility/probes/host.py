@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 
-from ..parsers import kernel_log, proc_driver
+from ..parsers import build_log, kernel_log, proc_driver
 from ..seen import PciGpu, Seen
 from ..system import System, evidence
 
@@ -31,6 +31,16 @@ _LIBRARY_FOLDERS = (
 )
 _UNIT_FOLDERS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _SERVICES = ("nvidia-persistenced.service", "nvidia-fabricmanager.service")
+_NODE = re.compile(r"nvidia\d+|nvidiactl|nvidia-(uvm|uvm-tools|modeset)|dxg|nvgpu|nvhost-(ctrl-)?gpu", re.ASCII)
+_MODPROBE_FOLDERS = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
+# `blacklist` alone keeps a module from being loaded at boot, the others also from being loaded by anybody.
+_KEPT = re.compile(
+    r"\s*(?:blacklist\s+nvidia(?:[-_]current)?|alias\s+nvidia\s+off|install\s+nvidia\s+\S*(?:false|true)\b.*)\s*",
+    re.ASCII,
+)
+_KEPT_AT_BOOT = re.compile(
+    r"\b(?:module_blacklist|modprobe\.blacklist|rd\.driver\.blacklist)=(?:\S*,)?nvidia(?:,|\s|$)"
+)
 _MOST_LOG_LINES = 20000
 # Debian names it by its variant.
 _MODULE = r"nvidia(?:-current|-legacy-\d{3}xx|-tesla(?:-\d{3})?)?(?:-open)?"
@@ -38,12 +48,22 @@ _MODULE = r"nvidia(?:-current|-legacy-\d{3}xx|-tesla(?:-\d{3})?)?(?:-open)?"
 
 def pci(system: System, seen: Seen) -> None:
     seen.kernel = (system.read("/proc/sys/kernel/osrelease") or "").strip()
+    named = re.search(r'^PRETTY_NAME="?([^"\n]+)', system.read("/etc/os-release") or "", re.M)
+    seen.operating_system = named[1].strip() if named else None
     seen.has_dxg = system.exists("/dev/dxg")
     compatible = system.read("/proc/device-tree/compatible") or ""
     seen.is_tegra = "nvidia,tegra" in compatible or system.exists("/etc/nv_tegra_release")
     seen.platform = _platform(system, seen)
     # Any maker's GPU has a /dev/dxg. That Windows has a driver of NVIDIA shows in what it puts here.
     seen.wsl_has_driver = any(map(system.exists, ("/usr/lib/wsl/lib/libcuda.so.1", "/usr/lib/wsl/lib/nvidia-smi")))
+    if seen.platform == "wsl":
+        seen.wsl_linux_driver = [
+            f"{folder}/{name}"
+            for folder in _LIBRARY_FOLDERS
+            if "wsl" not in folder
+            for name in system.names(folder) or []
+            if re.fullmatch(r"libcuda\.so\.\d+\.[\d.]+", name, re.ASCII)
+        ]
     names = system.names("/sys/bus/pci/devices")
     if names is None:
         seen.evidence["pci"] = [evidence("file", "/sys/bus/pci/devices", "cannot be read")]
@@ -89,12 +109,15 @@ def kernel_driver(system: System, seen: Seen) -> None:
             run = system.run("modinfo", "-F", "signer", system.path(module))
             seen.signer = run.stdout.strip() or None
             seen.evidence["kernel_driver"].append(run.evidence())
+        if not module:
+            _builds(system, seen)
+        _kept_from_loading(system, seen)
 
 
 def device_nodes(system: System, seen: Seen) -> None:
-    seen.uid = os.geteuid()
+    seen.uid = system.uid()
     for name in system.names("/dev") or []:
-        if re.fullmatch(r"nvidia\d+|nvidiactl|nvidia-(uvm|uvm-tools|modeset)|dxg|nvgpu|nvhost-gpu", name, re.ASCII):
+        if _NODE.fullmatch(name):
             node = system.node(f"/dev/{name}")
             if node:
                 seen.nodes[f"/dev/{name}"] = node
@@ -146,6 +169,86 @@ def services(system: System, seen: Seen) -> None:
     if seen.nvswitches:
         found = re.search(r"version is\s*:\s*(\d[\d.]+)", system.run("nv-fabricmanager", "--version").text)
         seen.fabricmanager = found[1] if found else None
+
+
+def module_on_disk(system: System, seen: Seen) -> None:
+    """Where the library is of another version than the loaded module: whether the next boot would mend that."""
+    library = seen.library_version
+    module = _module(system, seen.kernel)
+    if not (seen.driver and library and library != seen.driver.version and module and not seen.nvml_works):
+        return
+    run = system.run("modinfo", "-F", "version", system.path(module))
+    found = re.search(r"^\d+(?:\.\d+)+$", run.stdout.strip(), re.ASCII)
+    seen.module_version = found[0] if found else None
+    seen.evidence.setdefault("kernel_driver", []).append(run.evidence())
+
+
+def firmware(system: System, seen: Seen) -> None:
+    """The driver's versions that have firmware here."""
+    known: set[str] = set()
+    for folder in ("/lib/firmware/nvidia", "/usr/lib/firmware/nvidia", "/lib/firmware/updates/nvidia"):
+        for version in system.names(folder) or []:
+            if re.fullmatch(r"\d+(?:\.\d+)+", version, re.ASCII) and system.names(f"{folder}/{version}"):
+                known.add(version)
+    seen.firmware = sorted(known)
+    shown = ", ".join(seen.firmware) or "none"
+    seen.evidence.setdefault("kernel_driver", []).append(evidence("file", "/lib/firmware/nvidia", shown))
+
+
+def _builds(system: System, seen: Seen) -> None:
+    headers = f"/lib/modules/{seen.kernel}/build"
+    target = system.link(headers)
+    # A link that leads nowhere is what is left of headers that were removed.
+    if target and target.startswith("/"):
+        seen.has_headers = system.exists(target)
+    else:
+        seen.has_headers = system.names(headers) is not None or system.read(headers) is not None
+    _akmods(system, seen)
+    for module in system.names("/var/lib/dkms") or []:
+        for version in system.names(f"/var/lib/dkms/{module}") or [] if "nvidia" in module else []:
+            folder = f"/var/lib/dkms/{module}/{version}"
+            paths = [f"{folder}/build/make.log", *_logs(system, f"{folder}/{seen.kernel}")]
+            for path in paths:
+                text = system.read(path)
+                failure = build_log.parse(text, module, version) if text else None
+                if failure and failure.kernel in (None, seen.kernel):
+                    seen.builds.append(failure)
+                    seen.evidence["kernel_driver"].append(
+                        evidence("file", path, f"{failure.said}\n{(text or '')[-1500:]}")
+                    )
+                    break
+
+
+def _akmods(system: System, seen: Seen) -> None:
+    """Fedora's: a log per version and kernel, with the failure in its name."""
+    folder = "/var/cache/akmods/nvidia"
+    for name in system.names(folder) or []:
+        found = re.fullmatch(r"(.+)-for-(.+)\.failed\.log", name)
+        if found and found[2] == seen.kernel:
+            text = system.read(f"{folder}/{name}") or ""
+            failure = build_log.parse(text, "nvidia", found[1])
+            if failure:
+                seen.builds.append(failure)
+                shown = f"{failure.said}\n{text[-1500:]}"
+                seen.evidence["kernel_driver"].append(evidence("file", f"{folder}/{name}", shown))
+
+
+def _logs(system: System, folder: str) -> list[str]:
+    return [f"{folder}/{name}/log/make.log" for name in system.names(folder) or []]
+
+
+def _kept_from_loading(system: System, seen: Seen) -> None:
+    for folder in _MODPROBE_FOLDERS[: None if system.link("/lib") is None else 3]:
+        for name in system.names(folder) or []:
+            for line in (system.read(f"{folder}/{name}") or "").splitlines() if name.endswith(".conf") else ():
+                if _KEPT.fullmatch(line):
+                    seen.kept_from_loading.append(f"{folder}/{name}: {' '.join(line.split())}")
+    found = _KEPT_AT_BOOT.search(system.read("/proc/cmdline") or "")
+    if found:
+        seen.kept_from_loading.append(f"/proc/cmdline: {found[0].strip()}")
+    if seen.kept_from_loading:
+        shown = "\n".join(seen.kept_from_loading)
+        seen.evidence["kernel_driver"].append(evidence("file", "modprobe.d, /proc/cmdline", shown))
 
 
 def _information(system: System, seen: Seen) -> None:

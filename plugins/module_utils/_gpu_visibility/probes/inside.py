@@ -14,6 +14,7 @@ import re
 import typing as t
 
 from ..._jupyter.layout import LABEL_INSTANCE
+from ..detect.words import arguments
 from ..parsers import container, docker, framework
 from ..seen import InContainer, InFramework, Seen
 from ..system import System, evidence
@@ -36,21 +37,13 @@ def method_of(seen: Seen, wanted: str) -> str:
 def supported(seen: Seen) -> dict[str, bool]:
     devices = any(file.spec.devices for file in seen.gpu_specs)
     by_cdi = bool(seen.cdi_is_enabled and devices)
-    # From 29 on, --gpus looks for CDI devices first.
+    # From 29 on, --gpus looks for CDI devices first; before that, only the toolkit's hook serves it.
     new_engine = (docker.major(seen.docker.version) or 0) >= 29 if seen.docker else False
     return {
         "cdi": by_cdi,
-        "gpus": bool(seen.hook_path) or (by_cdi and new_engine),
+        "gpus": seen.hook_serves_gpus or (by_cdi and new_engine),
         "runtime": bool(seen.docker and "nvidia" in seen.docker.runtimes),
     }
-
-
-def arguments(method: str) -> list[str]:
-    return {
-        "cdi": ["--device", "nvidia.com/gpu=all"],
-        "gpus": ["--gpus", "all"],
-        "runtime": ["--runtime", "nvidia", "--env", "NVIDIA_VISIBLE_DEVICES=all"],
-    }[method]
 
 
 def temporary(system: System, seen: Seen, image: str, wanted: str) -> None:

@@ -85,6 +85,8 @@ def _as_csv(system: System, seen: Seen, smi: Smi) -> None:
             "memory": row.memory,
             "mig_mode": row.mig_mode,
             "faults": row.faults,
+            "cells": row.cells,
+            "values": len(smi_csv.FIELDS.split(",")),
         }
         smi.gpus.append(empty._replace(**values))
     if not smi.gpus:

@@ -10,6 +10,8 @@ from ansible.utils import color
 from ansible.utils.display import Display
 from ansible_collections.gpulab.workstation.plugins.action.print_text import ActionModule
 
+# Of a notebook's user, in a report: a title for the window, and a cleared screen.
+HOSTILE = "\x1b]0;owned\x07\x1b[2Jat work"
 TEXT = "\x1b[31mbroken\x1b[0m: it's\n\x1b[1;32mok\x1b[0m"
 
 
@@ -36,3 +38,5 @@ def test_colours(colours: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_arguments: {})
     assert Action({"text": TEXT}).run() == {"changed": False}
     assert said == {"screen": TEXT if colours else "broken: it's\nok", "log": "broken: it's\nok"}
+    Action({"text": HOSTILE}).run()
+    assert said == dict.fromkeys(("screen", "log"), "\ufffd]0;owned\ufffd\ufffd[2Jat work")

@@ -122,6 +122,19 @@ def test_same_lab_every_time() -> None:
 # The page
 
 
+def test_opened_row_shows_what_was_seen() -> None:
+    """Of what is wrong, with its exit code and its own words; inside the row, which is closed at first."""
+    page = fleet_report(small(), "html")  # type: ignore[arg-type]
+    details = re.findall(r"<details\b.*?</details>", page, re.S)
+    shown = [row for row in details if 'class="evidence"' in row]
+    assert shown, "no row shows evidence"
+    assert all(
+        re.search(r"<code>nvidia-smi -L \(exit 15\)</code></p>\n<pre>GPU is lost.\nReboot.</pre>", row) for row in shown
+    )
+    assert all("<details open" not in row for row in details)
+    assert page.count('class="evidence"') == sum(row.count('class="evidence"') for row in shown)
+
+
 def test_hostile_words_stay_words() -> None:
     plain = harmless()
     for words in HOSTILE:

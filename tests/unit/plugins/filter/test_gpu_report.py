@@ -63,8 +63,40 @@ def test_screen(results: dict[str, t.Any]) -> None:
 def test_fits_on_a_screen(tmp_path: Path) -> None:
     machine = Machine(gpus=tuple(Gpu(number) for number in range(40)))
     result = look(System(str(files.build(tmp_path, machine))), Options())
-    assert len(render({"big": result}).splitlines()) < 50
-    assert "and 24 more" in render({"big": result})
+    lines = render({"big": result}).splitlines()
+    assert len(lines) <= 45
+    assert max(map(len, lines)) <= 140
+    assert "  and 32 more" in lines
+
+
+def test_last_line_is_what_to_do(results: dict[str, t.Any], tmp_path: Path) -> None:
+    def last(*names: str) -> str:
+        return str(render({name: results[name] for name in names}).splitlines()[-1])
+
+    assert last("lost") == (
+        "Next: Switch the machine off and on (a reboot is often not enough)"
+        "  $ journalctl --dmesg --boot --grep 'Xid|fallen off'"
+    )
+    assert last("mig") == last("none") == "Next: nothing to do"
+    root = files.build(tmp_path / "silent", Machine())
+    unknown = look(System(str(root)), Options(layers=["pci", "nvml", "container"], image="keras:gpu"))
+    assert render({"silent": unknown}).splitlines()[-1] == "Next: Docker is not installed"
+
+
+def test_evidence_is_behind_a_switch(results: dict[str, t.Any]) -> None:
+    assert "nvidia-smi -L (exit 15)" not in render({"lost": results["lost"]})
+    text = render({"lost": results["lost"]}, evidence=True)
+    assert "  nvml: nvidia-smi -L (exit 15)\n    GPU 0: NVIDIA T4" in text
+    assert "/sys/bus/pci/devices" not in text, "that layer is well"
+    assert text.splitlines()[-1].startswith("Next: ")
+
+
+def test_a_long_reason_is_shown_whole(results: dict[str, t.Any]) -> None:
+    reason = " ".join(f"word{number}" for number in range(90))
+    finding = {**results["lost"]["findings"][0], "message": reason}
+    text = render({"lost": {**results["lost"], "findings": [finding]}})
+    assert reason in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 140
 
 
 def test_colours_are_all_that_differs(results: dict[str, t.Any]) -> None:

@@ -581,3 +581,118 @@ def test_damaged_record(host: Host) -> None:
     host.change()
     (warning,) = host.warnings
     assert "daemon.json.acknowledged is damaged" in warning
+
+
+# Options of log drivers, which `dockerd --validate` does not look at
+
+
+@pytest.mark.parametrize(
+    ("before", "settings", "after"),
+    [
+        # Field case 01: nothing of the former driver stays.
+        ({"log-driver": "json-file", "log-opts": {"max-size": "1m"}}, {"log-driver": "journald"}, None),
+        ({"log-opts": {"max-size": "1m"}}, {"log-driver": "local", "log-opts": {"max-file": "2"}}, {"max-file": "2"}),
+        ({"log-opts": {"max-size": "1m"}}, {"log-driver": "json-file"}, {"max-size": "1m"}),
+        (
+            {"log-driver": "loki", "log-opts": {"loki-url": "x"}},
+            {"log-opts": {"mode": "y"}},
+            {"loki-url": "x", "mode": "y"},
+        ),
+    ],
+)
+def test_log_options_do_not_outlive_their_driver(
+    host: Host, before: Result, settings: Result, after: Result | None
+) -> None:
+    host.write(json.dumps(before))
+    host.install(ACCEPTS)
+    host.change(settings=settings)
+    assert host.config().get("log-opts") == after
+    assert not host.change(settings=settings)["changed"]
+
+
+def test_log_options_of_another_driver_are_refused(host: Host) -> None:
+    host.install(ACCEPTS)
+    host.write('{"log-driver": "journald"}')
+    said = host.fail(settings={"log-opts": {"max-size": "1m", "tag": "x", "cache-disabled": "true"}})
+    assert "log-opts.max-size is no option of the log driver journald" in said
+    assert host.change(settings={"log-opts": {"max-size": "1m"}}, validate=False)["changed"]
+
+
+# The way back
+
+
+def test_restore(host: Host) -> None:
+    host.start()
+    host.write('{"debug": true,\n "mtu": 1400}\n')
+    host.change(settings={"bip": "300.1.1.1/24", "mtu": 9000})
+    refused = host.file.read_text()
+    host.stop()
+    result = host.change(restore=True)
+    assert (result["changed"], result["restored"]) == (True, True)
+    assert sorted(result["changed_keys"]) == [["bip"], ["mtu"]]
+    assert host.file.read_text() == '{"debug": true,\n "mtu": 1400}\n'
+    assert Path(result["backup_file"]).read_text() == refused
+    host.start(start_time=200)
+    assert not host.change(restore=True)["changed"]
+    assert host.change()["requires"] == "none"
+
+
+def test_restore_in_check_mode(host: Host) -> None:
+    host.start()
+    host.write("{}")
+    host.change(settings={"mtu": 9000})
+    host.stop()
+    before = host.tree()
+    assert host.change(restore=True, check=True)["changed"]
+    assert host.tree() == before
+
+
+def test_restore_returns_to_a_file_with_which_an_engine_ran(host: Host) -> None:
+    """Not to the one before the last change, which no engine has taken either."""
+    host.start()
+    host.change(settings={"mtu": 1400})
+    host.start(start_time=200)
+    host.change(settings={"bip": "300.1.1.1/24"})
+    host.change(settings={"mtu": 9000})
+    host.stop()
+    host.change(restore=True)
+    assert host.config() == {"mtu": 1400}
+
+
+def test_restore_knows_what_a_reload_has_brought(host: Host) -> None:
+    host.start()
+    host.change(settings={"debug": True})
+    host.change(acknowledge="reloaded")
+    host.change(settings={"bip": "300.1.1.1/24"})
+    host.stop()
+    host.change(restore=True)
+    assert host.config() == {"debug": True}
+
+
+def test_restore_of_no_file_is_one_that_others_can_read(host: Host) -> None:
+    host.start()
+    host.change(settings={"mtu": 9000})
+    host.stop()
+    host.change(restore=True)
+    assert host.file.read_text() == "{}\n"
+
+
+def test_no_engine_has_ever_run(host: Host) -> None:
+    host.change(settings={"bip": "300.1.1.1/24"})
+    result = host.change(restore=True)
+    assert (result["changed"], result["restored"]) == (False, False)
+    assert host.config() == {"bip": "300.1.1.1/24"}
+
+
+def test_the_file_of_a_record_of_an_earlier_version_is_not_known(host: Host) -> None:
+    host.start()
+    host.change(settings={"mtu": 9000})
+    record = json.loads(host.record.read_text())
+    del record["proven"]
+    host.record.write_text(json.dumps(record))
+    host.stop()
+    assert not host.change(restore=True)["changed"]
+
+
+def test_restore_excludes_settings(host: Host) -> None:
+    assert "mutually exclusive" in host.fail(restore=True, settings={"mtu": 9000})

@@ -36,7 +36,8 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
 def test_as_documented(ask: Ask, tmp_path: Path, check_mode: bool) -> None:
     root = files.build(tmp_path, Machine())
     files.docker(root, docker_replies(more=[Reply("run *", "gpulab:rc=0\n")]))
-    result = ask(root=str(root), container={"image": "keras:gpu"}, frameworks=["torch"], _ansible_check_mode=check_mode)
+    asked = {"container": {"image": "keras:gpu"}, "frameworks": ["torch"], "bundle": True}
+    result = ask(root=str(root), **asked, _ansible_check_mode=check_mode)
     assert result.pop("changed") is False
     assert set(result) - {"invocation"} == set(RETURNED)
     for key in ("driver", "layers", "findings", "gpus"):
@@ -45,6 +46,18 @@ def test_as_documented(ask: Ask, tmp_path: Path, check_mode: bool) -> None:
     for key in ("toolkit", "cdi", "docker", "container", "counts"):
         assert set(result[key]) == set(RETURNED[key]["sample"])
     assert set(result["frameworks"][0]) == set(RETURNED["frameworks"]["sample"][0])
+
+
+def test_bundle(ask: Ask, tmp_path: Path) -> None:
+    """What one host returned is looked at on another as if one were there."""
+    root = files.build(tmp_path / "root", Machine(library="550.163.02"))
+    here = ask(root=str(root), bundle=True)
+    (tmp_path / "kept.json").write_text(json.dumps(here["bundle"]))
+    there = ask(root=str(tmp_path / "kept.json"))
+    assert there["summary"] == here["summary"]
+    assert "bundle" not in there
+    (tmp_path / "kept.json").write_text("{}")
+    assert "is no bundle of gpu_visibility_info" in ask(root=str(tmp_path / "kept.json"))["msg"]
 
 
 def test_bare_host(ask: Ask, tmp_path: Path) -> None:

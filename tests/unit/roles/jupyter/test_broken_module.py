@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "given", "said"),
     [
-        ("preflight", {"jupyter_port": "abc"}, "could not be looked at: Task failed: Module failed: invalid literal"),
+        ("preflight", {"jupyter_share_gpus": "abc"}, "could not be looked at: argument 'share_gpus' is of type"),
         ("backup", {"jupyter_backup": True, "jupyter_backup_keep": "abc"}, "'str' object has no attribute 'items'"),
     ],
 )

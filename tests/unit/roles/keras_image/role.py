@@ -20,6 +20,11 @@ class Role:
     def evaluate(self, name: str, **given: Any) -> Any:
         return self.evaluator.evaluate(self.path, name, **given)
 
+    def says(self, file: str, task: str, **given: Any) -> str | None:
+        """What a task of the role that fails says; None where it does not."""
+        path = self.path / f"tasks/{file}.yml"
+        return self.evaluator.say(path, f"{file} | {task}", role=self.path, **given)
+
     def reference(self, **given: Any) -> str:
         return str(self.evaluate("__keras_image_reference", **given))
 

@@ -148,6 +148,58 @@ def test_full_disk_is_seen_beforehand(role: Role, archives: dict[str, Any], line
     assert role.evaluate("__keras_image_short", **archives, **there(), __keras_image_space=space) == short
 
 
+STICK = "/media/usb/keras-cpu-aaaaaaaaaaaa.tar.zst"
+STAYS = "keras:cpu on lab01 is still what it was, and running notebooks go on."
+
+
+@pytest.mark.parametrize(
+    ("seen", "beside", "said"),
+    [
+        ({"exists": False}, "", f"keras_image_archive is {STICK} for lab01, and there is no such file on it."),
+        (
+            {"exists": True, "checksum": 64 * "b"},
+            64 * "a" + "  keras.tar.zst\n",
+            f"keras_image_archive is {STICK} for lab01, and its SHA-256 is not the one that lies beside it.",
+        ),
+        ({"exists": True, "checksum": 64 * "a"}, 64 * "a" + "  keras.tar.zst\n", ""),
+        # Without a checksum, only loading it shows.
+        ({"exists": True, "checksum": 64 * "b"}, "", ""),
+    ],
+)
+def test_stick_without_a_file_or_with_a_damaged_one(role: Role, seen: dict[str, Any], beside: str, said: str) -> None:
+    given = {**ARCHIVE, **there(f"{OLD}=2", "keras:cpu=2"), "keras_image_archive": STICK}
+    given |= {"__keras_image_file": {"stat": seen}, "__keras_image_beside": {"stdout": beside}}
+    refusal = role.says("receive", "Refuse a file that is not there, or damaged", **given)
+    assert (refusal is None) == (not said)
+    assert refusal is None or (refusal.startswith(said) and refusal.endswith(STAYS))
+
+
+@pytest.mark.parametrize(
+    ("inspected", "said"),
+    [
+        # What it holds is named as it is by `docker load`.
+        (
+            {"rc": 1, "stdout": ""},
+            f"{STICK} holds {OLD}, and lab01 should have {WANTED}. reg01 makes an archive of that.",
+        ),
+        ({"rc": 0, "stdout": '{"layers": ["a"]}'}, ""),
+    ],
+)
+def test_stick_with_another_version(role: Role, inspected: dict[str, Any], said: str) -> None:
+    """It has no record."""
+    given = {**ARCHIVE, **there(f"{OLD}=2", "keras:cpu=2"), "keras_image_archive": STICK}
+    given |= {"__keras_image_inspected": inspected, "__keras_image_transfer": {"stdout": f"Loaded image: {OLD}\n"}}
+    refusal = role.says("load", "Refuse another image than the wanted one", **given)
+    assert refusal == (f"{said} {STAYS}" if said else None)
+
+
+def test_archive_with_other_layers_than_those_that_were_packed(role: Role, archives: dict[str, Any]) -> None:
+    given = {**archives, **there(), "__keras_image_inspected": {"rc": 0, "stdout": '{"layers": ["b"]}'}}
+    given |= {"__keras_image_transfer": {"stdout": f"Loaded image: {WANTED}\n"}}
+    said = str(role.says("load", "Refuse another image than the wanted one", **given))
+    assert f"lab01 should have {WANTED} with the layers that reg01 packed" in said
+
+
 @pytest.mark.parametrize(
     ("beside", "checksum"),
     [

@@ -99,6 +99,11 @@ def test_false_beats_the_device(evaluate: Evaluate, value: Any) -> None:
     )
 
 
+def test_a_host_without_a_device_is_told_so(evaluate: Evaluate) -> None:
+    said = evaluate("skipped_sentence", seen=seen(counts={"pci": 0}))
+    assert said.strip() == "gpu1 has no NVIDIA device, so the NVIDIA Container Toolkit is left out."
+
+
 @pytest.mark.parametrize(
     ("installed", "pin", "specs"),
     [

@@ -135,6 +135,74 @@ def test_files(proc: t.Any) -> None:
     assert not observe.files(["/new"], DOWN, str(proc.root))["/new"]["newer_than_engine"]
 
 
+@pytest.mark.usefixtures("answering")
+def test_image_store(proc: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    proc.add(812, "dockerd")
+    assert look(proc)["containerd_snapshotter"] is False
+    status = [["driver-type", "io.containerd.snapshotter.v1"]]
+    monkeypatch.setitem(ANSWERS, "/info", {**INFO, "DriverStatus": status})
+    assert look(proc)["containerd_snapshotter"] is True
+
+
+def test_missing_users() -> None:
+    assert observe.missing_users(["root", "no-such-user", "no-other"]) == ["no-such-user", "no-other"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            '\ufeff{"log-driver": "local", "proxies": {"http-proxy": "http://ada:secret@proxy"}}',
+            {"log-driver": "local"},
+        ),
+        ("{}", {}),
+        ("[]", {}),
+        ("{", {}),
+    ],
+)
+def test_settings(proc: t.Any, text: str, found: dict[str, str]) -> None:
+    (proc.root / "etc/docker").mkdir(parents=True)
+    (proc.root / "etc/docker/daemon.json").write_text(text)
+    assert observe.settings(["log-driver", "log-opts"], str(proc.root)) == found
+
+
+def test_settings_without_a_file(proc: t.Any) -> None:
+    assert observe.settings(["log-driver"], str(proc.root)) == {}
+
+
+ROUTES = """Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
+eth0	00000000	010200C0	0003	0	0	0	00000000	0	0	0
+eth0	000200C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
+docker0	000012C6	00000000	0001	0	0	0	00FFFFFF	0	0	0
+br-0123456789ab	000112C6	00000000	0001	0	0	0	00FFFFFF	0	0	0
+class	000212C6	00000000	0001	0	0	0	00FFFFFF	0	0	0
+Meta	000012C6	00000000	0001	0	0	0	0000FFFF	0	0	0
+short
+"""
+
+
+@pytest.mark.parametrize(
+    "networks", [[{"IPAM": {"Config": [{"Subnet": "198.18.2.0/24"}]}}, {"IPAM": {"Config": None}}]]
+)
+def test_routes_without_dockers_own(proc: t.Any, monkeypatch: pytest.MonkeyPatch, networks: t.Any) -> None:
+    (proc.root / "proc/net").mkdir()
+    (proc.root / "proc/net/route").write_text(ROUTES)
+    others = [
+        {"network": "192.0.2.0/24", "interface": "eth0"},
+        {"network": "198.18.0.0/16", "interface": "Meta"},
+    ]
+    monkeypatch.setattr(api, "get", lambda path, url, timeout: networks)
+    assert observe.routes({"answers": True}, "/run/docker.sock", 5, str(proc.root)) == others
+    # A bridge with a name of its own is only known to the engine.
+    others.insert(1, {"network": "198.18.2.0/24", "interface": "class"})
+    assert observe.routes(DOWN, "/run/docker.sock", 5, str(proc.root)) == others
+
+
+@pytest.mark.usefixtures("silent")
+def test_routes_of_an_engine_that_hangs(proc: t.Any) -> None:
+    assert observe.routes({"answers": True}, "/run/docker.sock", 5, str(proc.root)) == []
+
+
 @pytest.mark.parametrize("link", ["etc/systemd/system/multi-user.target.wants/docker.service", "etc/rc2.d/S20docker"])
 def test_enabled(proc: t.Any, link: str) -> None:
     assert not observe.is_enabled(str(proc.root))

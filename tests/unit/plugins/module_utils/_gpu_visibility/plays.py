@@ -57,10 +57,10 @@ def run_fails(message: str, rc: int = 125, **settings: t.Any) -> Arrange:
     return docker(docker_error(message, rc), **settings)
 
 
-def inside(text: str, rc: int, nodes: t.Iterable[str] = (), visible: str = "void") -> str:
+def inside(text: str, rc: int, nodes: t.Iterable[str] = (), visible: str = "void", capabilities: str = "unset") -> str:
     """What the script in a container prints."""
     lines = [text.rstrip("\n"), f"gpulab:rc={rc}", *(f"gpulab:node={node}" for node in nodes)]
-    return "\n".join([*lines, f"gpulab:visible={visible}", "gpulab:capabilities=unset", ""])
+    return "\n".join([*lines, f"gpulab:visible={visible}", f"gpulab:capabilities={capabilities}", ""])
 
 
 def framework(name: str, stderr: str = "", **found: t.Any) -> Reply:
@@ -473,7 +473,7 @@ PLAYS = [
     ),
     Play(
         "wsl_without_adapter",
-        driver_not_loaded(gpus=(), kernel="6.6.87.2-microsoft-standard-WSL2"),
+        driver_not_loaded(gpus=(), kernel="6.6.87.2-microsoft-standard-WSL2", library=None),
         all_of(write("dev/dxg", "c 10:125\n"), smi("WSL environment detected but no adapters were found\n", 9)),
         confidence="likely",
     ),
@@ -492,8 +492,14 @@ PLAYS = [
         "docker_ignores_gpus",
         arrange=run_fails('could not select device driver "" with capabilities: [[gpu]]', cdi=False),
         options={"image": "keras:gpu"},
+        confidence="likely",
+        note="the hook is there now",
     ),
-    Play("docker_is_snap", arrange=all_of(docker(root="/var/snap/docker/common/var-lib-docker"))),
+    Play(
+        "docker_is_snap",
+        arrange=all_of(docker(root="/var/snap/docker/common/var-lib-docker")),
+        confidence="likely",
+    ),
     Play(
         "docker_not_running",
         arrange=all_of(docker(), remove("run/docker.pid")),
@@ -776,7 +782,8 @@ PLAYS = [
         arrange=python(framework("torch", CU_INIT + "CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected\n")),
         options={"frameworks": ["torch"]},
         layer="framework:torch",
-        message="0 of 4 GPUs (cuda:100)",
+        message="0 of 4 GPUs (cuda:100",
+        confidence="possible",
     ),
     Play(
         "framework_gpus_missing",
@@ -791,6 +798,7 @@ PLAYS = [
         layer="framework:torch",
         message="0 of 4 GPUs",
         note="in an image without nvidia-smi",
+        confidence="possible",
     ),
     Play(
         "framework_failed",
@@ -798,5 +806,6 @@ PLAYS = [
         options={"frameworks": ["tensorflow"]},
         layer="framework:tensorflow",
         message="did not answer: Segmentation fault",
+        confidence="possible",
     ),
 ]

@@ -12,10 +12,14 @@ from pathlib import Path
 import pytest
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Gpu, Machine
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.catalogue import ENTRIES
-from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.plays import PLAYS, Play
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.reported import REPORTED
+from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.plays import PLAYS as OWN
+from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.plays import Play
+from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.reports import CASES, FOUND
 
 BY_ID = {entry.id: entry for entry in ENTRIES}
 ROWS = range(1, 38)
+PLAYS = [*OWN, *CASES, *FOUND]
 
 
 @pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.id)
@@ -64,3 +68,18 @@ def test_entry(entry: t.Any) -> None:
 
 def test_ids_are_unique() -> None:
     assert len(BY_ID) == len(ENTRIES)
+
+
+@pytest.mark.parametrize("entry", REPORTED, ids=lambda entry: entry.id)
+def test_reported(entry: t.Any) -> None:
+    """Whoever reads a row can look the report up, and sees what its first guess was."""
+    assert re.search(r"[\w.-]+/[\w.-]+#\d+|NVIDIA|CUDA", entry.source)
+    assert entry.first_guess.endswith(".")
+    if "#" in entry.source:
+        assert re.match(r"https://(github\.com|docs\.nvidia\.com)/\S+$", entry.remedy.docs_url)
+
+
+def test_twenty_were_found_beside_the_cases() -> None:
+    found = {play.finding for play in FOUND} - {play.finding for play in CASES}
+    assert len(found) >= 20
+    assert found <= {entry.id for entry in REPORTED}

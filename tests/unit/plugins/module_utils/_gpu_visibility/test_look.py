@@ -16,6 +16,7 @@ from ansible_collections.gpulab.workstation.molecule.resources.gpu import files,
 from ansible_collections.gpulab.workstation.molecule.resources.gpu import machine as texts
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Gpu, Machine, Slice, t4
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.programs import Reply, docker_replies
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.detect import program
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.look import Options, look
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.seen import LAYERS
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.system import System
@@ -364,6 +365,146 @@ def test_wsl(build: Build, look_at: Look) -> None:
     assert result["driver"]["loaded_version"] == "595.71"
 
 
+def specification(*names: str, nodes: t.Sequence[str]) -> str:
+    """In which each device has one of the nodes, and the last one has all."""
+    edits = [[{"path": node} for node in nodes[number : number + 1]] for number in range(len(names) - 1)]
+    edits.append([{"path": node} for node in nodes])
+    devices = [{"name": name, "containerEdits": {"deviceNodes": one}} for name, one in zip(names, edits, strict=True)]
+    return json.dumps({"cdiVersion": "0.3.0", "kind": "nvidia.com/gpu", "devices": devices})
+
+
+def test_wsl_whose_specification_has_one_device_for_all(build: Build, look_at: Look) -> None:
+    """Nothing tells how many there are but nvidia-smi: zero and false would be lies."""
+    root = build(Machine(gpus=(), driver=None, library=None, kernel="6.6.87.2-microsoft-standard-WSL2", cdi=False))
+    files.node(root / "dev/dxg", 10, 258, real=False)
+    replies = [Reply("-L", texts.smi_list(t4(1))), Reply("-q -x", texts.smi_xml(Machine(driver="595.71"), t4(1), 13))]
+    programs.replayer(root / "usr/bin/nvidia-smi", replies)
+    files.write(root / "var/run/cdi/nvidia.yaml", specification("all", nodes=["/dev/dxg"]))
+    inside = f"{texts.smi_list(t4(1))}gpulab:rc=0\ngpulab:node=/dev/dxg\ngpulab:visible=void\n"
+    files.docker(root, docker_replies(more=[Reply("run *", inside)]))
+    result = look_at(root, image="keras:gpu")
+    assert (result["status"], result["findings"]) == ("ok", [])
+    assert (result["counts"]["cdi"], result["counts"]["device_nodes"]) == (1, None)
+    assert result["gpus"][0]["visible_in"] == {
+        "pci": None,
+        "device_nodes": None,
+        "nvml": True,
+        "cdi": True,
+        "container": True,
+        "frameworks": {},
+    }
+
+
+def test_specification_with_names_of_its_own(build: Build, look_at: Look) -> None:
+    """As `nvidia-ctk cdi generate --device-name-strategy=type-index` writes it."""
+    root = build(Machine(gpus=t4(2)))
+    nodes = ["/dev/nvidia0", "/dev/nvidia1"]
+    files.write(root / "var/run/cdi/nvidia.yaml", specification("gpu0", "gpu1", "all", nodes=nodes))
+    result = look_at(root)
+    assert (result["counts"]["cdi"], [gpu["visible_in"]["cdi"] for gpu in result["gpus"]]) == (2, [True, True])
+    files.write(root / "var/run/cdi/nvidia.yaml", specification("gpu1", nodes=nodes[1:]))
+    assert [gpu["visible_in"]["cdi"] for gpu in look_at(root)["gpus"]] == [False, True]
+    files.write(root / "var/run/cdi/nvidia.yaml", specification("all", nodes=["/dev/other"]))
+    result = look_at(root)
+    assert (result["counts"]["cdi"], result["gpus"][0]["visible_in"]["cdi"]) == (None, None)
+
+
+def test_container_without_nvidia_smi_is_judged_by_its_nodes(build: Build, look_at: Look) -> None:
+    root = build(Machine(gpus=t4(2)))
+    inside = "/bin/sh: 2: nvidia-smi: not found\ngpulab:rc=127\ngpulab:node=/dev/nvidia1\n"
+    files.docker(root, docker_replies(more=[Reply("run *", inside)]))
+    result = look_at(root, image="keras:gpu")
+    assert result["counts"]["container"] == 1
+    assert [gpu["visible_in"]["container"] for gpu in result["gpus"]] == [False, True]
+
+
+def test_exit_code_is_that_of_nvidia_smi(build: Build, look_at: Look) -> None:
+    """Docker's own 0 says that the script came to its end."""
+    root = build(Machine(cdi=False))
+    said = "nvidia-smi has failed in some new way\ngpulab:rc=12\ngpulab:node=/dev/nvidia0\ngpulab:visible=all\n"
+    files.docker(root, docker_replies(more=[Reply("run *", said)], cdi=False))
+    result = look_at(root, image="keras:gpu")
+    (found,) = [one for one in result["findings"] if one["severity"] == "error"]
+    assert (found["id"], result["container"]["rc"]) == ("container_failed", 12)
+    assert "(exit 12): nvidia-smi has failed in some new way" in found["message"]
+
+
+def test_reason_of_a_failure_is_kept_whole(build: Build, look_at: Look) -> None:
+    """The end above all, where the reason stands; and the remedy asks as the look did."""
+    root = build(Machine(cdi=False))
+    reason = "\n".join(f"line {number} of a long story" for number in range(80)) + "\nnvidia-container-cli: the end"
+    failure = programs.docker_error(
+        "failed to create task for container: OCI runtime create failed: error running hook #0: error running hook:"
+        " exit"
+        f" status 1, stdout: , stderr: Auto-detected mode as 'legacy'\n{reason}: unknown"
+    )
+    files.docker(root, docker_replies(more=[failure], cdi=False))
+    result = look_at(root, image="lab/own:1", method="gpus")
+    (found,) = [one for one in result["findings"] if one["id"] == "container_failed"]
+    assert found["message"].endswith("nvidia-container-cli: the end")
+    assert "Auto-detected mode as 'legacy'; line 0" in found["message"]
+    assert found["remedy"]["commands"] == ["docker run --rm --gpus all lab/own:1 nvidia-smi -L"]
+
+
+@pytest.mark.parametrize(
+    ("config", "tegra", "method"),
+    [
+        ('[nvidia-container-runtime]\nmode = "cdi"\n', False, "runtime"),
+        ('[nvidia-container-runtime]\nmode = "csv"\n', False, "runtime"),
+        ('[nvidia-container-runtime]\nmode = "auto"\n', True, "runtime"),
+        ('[nvidia-container-runtime]\nmode = "legacy"\n', False, "gpus"),
+    ],
+)
+def test_method_is_one_that_the_mode_serves(build: Build, look_at: Look, config: str, tegra: bool, method: str) -> None:
+    root = build(Machine(cdi=False))
+    files.write(root / "etc/nvidia-container-runtime/config.toml", config)
+    if tegra:
+        files.write(root / "proc/device-tree/compatible", b"nvidia,tegra234\0")
+    files.docker(root, docker_replies(more=[Reply("run *", HEALTHY_INSIDE)], cdi=False))
+    assert look_at(root, image="keras:gpu")["container"]["method"] == method
+
+
+def test_jetson_without_nvidia_smi_is_looked_into(build: Build, look_at: Look) -> None:
+    """JetPack 5 has none, inside neither: what the container was given tells."""
+    root = build(Machine(gpus=(), driver="35.4.1", library=None, cdi=False))
+    files.write(root / "proc/device-tree/compatible", b"nvidia,p3701-0000\0nvidia,tegra234\0")
+    files.node(root / "dev/nvhost-gpu", 505, 1, real=False)
+    inside = "/bin/sh: 2: nvidia-smi: not found\ngpulab:rc=127\ngpulab:node=/dev/nvhost-gpu\ngpulab:visible=all\n"
+    files.docker(root, docker_replies(more=[Reply("run *", inside)], cdi=False))
+    result = look_at(root, image="l4t-base:r35")
+    assert (result["container"]["method"], statuses(result)["container"], result["status"]) == ("runtime", "ok", "ok")
+    assert [finding["severity"] for finding in result["findings"]] == ["info"]
+    assert result["counts"]["device_nodes"] is None
+
+
+@pytest.mark.parametrize("sign", ["run/user/1000/docker.sock", "proc/812/comm", "mnt/wsl/docker-desktop"])
+def test_engine_that_keeps_its_pid_elsewhere_is_asked(build: Build, look_at: Look, sign: str) -> None:
+    root = build(Machine())
+    files.docker(root, docker_replies(options=["name=rootless"] if "user" in sign else []))
+    (root / "run/docker.pid").unlink()
+    files.write(root / sign, "dockerd\n")
+    result = look_at(root)
+    assert "docker_not_running" not in {finding["id"] for finding in result["findings"]}
+    assert result["docker"]["version"] == "26.1.5+dfsg1"
+    assert result["docker"]["engine"] == ("rootless" if "user" in sign else "rootful")
+
+
+@pytest.mark.parametrize(
+    ("settings", "command"),
+    [
+        ({}, "ansible-playbook site.yml --tags docker,nvidia_container_toolkit"),
+        ({"options": ["name=rootless"]}, "--config=$HOME/.config/docker/daemon.json"),
+    ],
+)
+def test_remedy_is_for_the_kind_of_engine(
+    build: Build, look_at: Look, settings: dict[str, t.Any], command: str
+) -> None:
+    root = build(Machine())
+    files.docker(root, docker_replies(runtimes=["runc"], **settings))
+    (found,) = [one for one in look_at(root)["findings"] if one["id"] == "runtime_not_registered"]
+    assert command in " ".join(found["remedy"]["commands"])
+
+
 def test_jetson(build: Build, look_at: Look) -> None:
     root = build(Machine(gpus=(), driver="540.4.0", library=None, cdi=False, toolkit=None))
     files.write(root / "proc/device-tree/compatible", b"nvidia,p3768-0000+p3767-0005\0nvidia,tegra234\0")
@@ -468,3 +609,22 @@ def test_errors_come_first(build: Build, look_at: Look) -> None:
     result = look_at(root, image="keras:gpu", method="cdi")
     assert [finding["severity"] for finding in result["findings"]] == ["error", "warning"]
     assert result["summary"] == f"4 of 4 GPUs visible in cdi: {result['findings'][0]['message']}"
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        ("", 0),
+        ("-1", 0),
+        ("NoDevFiles", 0),
+        ("0", 1),
+        ("1,0", 2),
+        ("0,7,1", 1),
+        ("7", 0),
+        ("0,0", 0),
+        ("GPU-00000001", 1),
+    ],
+)
+def test_cuda_visible_devices(value: str, count: int) -> None:
+    """As CUDA reads it: up to the first name that there is not."""
+    assert program.visible(value, [Gpu(0).uuid, Gpu(1).uuid]) == count

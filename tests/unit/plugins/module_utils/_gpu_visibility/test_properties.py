@@ -19,7 +19,10 @@ from ansible_collections.gpulab.workstation.molecule.resources.gpu import files,
 from ansible_collections.gpulab.workstation.molecule.resources.gpu import machine as texts
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Gpu, Machine, Slice, t4
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.programs import Reply
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.bundle import cleaned
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.detect.words import reason
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.parsers import (
+    build_log,
     cdi,
     container,
     docker,
@@ -34,6 +37,7 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility
     toolkit,
     yaml_subset,
 )
+from ansible_collections.gpulab.workstation.plugins.plugin_utils._gpu_report.screen import printable
 from hypothesis import strategies as st
 
 MACHINE = Machine(gpus=(*t4(2), Gpu(2, mig=(Slice("1g.10gb", 9728, 7),))))
@@ -56,6 +60,15 @@ SAMPLES = [
     "[nvidia-container-cli]\nno-cgroups = true\n",
     "cuda>=12.8 brand=tesla,driver>=535",
     f"{texts.smi_list(MACHINE.gpus)}gpulab:rc=0\ngpulab:node=/dev/nvidia0\n",
+    "DKMS make.log for nvidia-530.30.02 for kernel 6.5.0-41-generic (x86_64)\nnv.c:1: error: implicit declaration\n",
+    "PM: suspend exit\npci 0000:3b:00.0: BAR 1: no space for [mem]\nnvidia: Unknown symbol x (err -2)\n",
+    "nvidia 0000:3b:00.0: Direct firmware load for nvidia/565.57.01/gsp.bin failed with error -2\nNVRM: BAR1 is 0M @"
+    " 0x0",
+    json.dumps({"host": {"cgroupVersion": "v2"}, "version": {"Version": "5.2.2"}}),
+    "docker: Error response from daemon: error running hook: stdout: , stderr: nvidia-container-cli: x: unknown.",
+    "RuntimeError: The NVIDIA driver on your system is too old (found version 12080).\nFound cuDNN version 8600, but"
+    " JAX was"
+    " built against version 8906, which is newer.",
     f"{framework.MARK}{json.dumps({'version': '2', 'devices': DEVICES})}",
 ]
 PARSERS: list[t.Callable[[str], t.Any]] = [
@@ -76,6 +89,12 @@ PARSERS: list[t.Callable[[str], t.Any]] = [
     docker.info,
     docker.image_environment,
     docker.major,
+    docker.numbers,
+    lambda text: build_log.parse(text, "nvidia", "550.163.01"),
+    lambda text: toolkit.is_older(text, "1.8"),
+    reason,
+    lambda text: cleaned(text, ["ada"], "lab07"),
+    printable,
     toolkit.version,
     toolkit.settings,
     toolkit.required_cuda,
@@ -107,14 +126,14 @@ ANYTHING = st.one_of(
 )
 
 
-@hypothesis.settings(deadline=None, max_examples=300)
+# Half as many again as for other properties, for it is of many parsers.
+@hypothesis.settings(max_examples=hypothesis.settings().max_examples * 3 // 2)
 @hypothesis.given(ANYTHING)
 def test_no_parser_raises(text: str) -> None:
     for parser in PARSERS:
         json.dumps(parser(text), default=list)
 
 
-@hypothesis.settings(deadline=None, max_examples=200)
 @hypothesis.given(ANYTHING)
 def test_yaml_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(yaml_subset.NotUnderstoodError):
@@ -137,7 +156,6 @@ documents = st.recursive(
 )
 
 
-@hypothesis.settings(deadline=None, max_examples=200)
 @hypothesis.given(documents, st.booleans())
 def test_yaml_means_what_a_library_means(document: t.Any, flow: bool) -> None:
     """Where this reader answers at all, it answers as PyYAML does."""

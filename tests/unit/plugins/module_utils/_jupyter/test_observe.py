@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import socket
 import typing as t
@@ -202,7 +203,7 @@ def test_status_of_an_instance_that_was_switched_off(
     [
         (True, "active", ["active", "settled"]),
         (True, "inactive", ["to_start"]),
-        (True, "activating", ["to_start"]),
+        (True, "activating", ["starting", "to_start"]),
         (True, "failed", ["failed", "to_start"]),
         (False, "active", ["to_stop"]),
         (False, "inactive", ["to_stop"]),
@@ -298,6 +299,28 @@ def test_port_of_an_instance_that_is_switched_off_in_the_same_run(
     listed = [settings._replace(enabled=False)._asdict(), settings._replace(name="ada")._asdict()]
     problems = preflight(listed, allow_plain_http=False)["problems"]
     assert not [problem for problem in problems if "is taken by" in problem], problems
+
+
+@pytest.mark.parametrize("is_accepted", [False, True])
+def test_who_equals_root_has_no_notebook_beside_another(
+    is_accepted: bool, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a member of the group that owns the engine's socket, which `gpasswd --add ada docker` makes one."""
+    let_preflight_see_only_keras(monkeypatch)
+    socket_file = tmp_path / "docker.sock"
+    socket_file.touch()
+    monkeypatch.setattr(f"{preflight.__module__}.ENGINE_SOCKET", socket_file)
+    group = grp.struct_group(("docker", "x", os.getgid(), ["ada"]))
+    monkeypatch.setattr(grp, "getgrgid", lambda _gid: group)
+    listed = [
+        settings._replace(name=name, user=name, port=port)._asdict() for name, port in (("ada", 9001), ("grace", 9002))
+    ]
+    problems = preflight(listed, allow_plain_http=False, allow_docker_users=is_accepted)["problems"]
+    found = [problem for problem in problems if "equals being root" in problem]
+    assert len(found) == (not is_accepted)
+    for problem in found:
+        assert problem.startswith("ada may use Docker Engine, which equals being root")
+        assert "accept it with jupyter_allow_docker_users" in problem
 
 
 def let_preflight_see_only_keras(monkeypatch: pytest.MonkeyPatch) -> None:

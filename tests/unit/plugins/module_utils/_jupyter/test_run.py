@@ -35,7 +35,7 @@ from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._jup
 LAUNCHER = """
 import pathlib, sys
 sys.path.insert(0, {program!r})
-from jupyter_supervisor import cli, layout, supervisor
+from jupyter_supervisor._jupyter import cli, layout, supervisor
 layout.CONFIG, layout.STATE = pathlib.Path({config!r}), pathlib.Path({state!r})
 supervisor.Supervisor.poll_seconds = 0.02
 sys.exit(cli.main(sys.argv[1:]))

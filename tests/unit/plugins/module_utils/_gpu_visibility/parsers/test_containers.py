@@ -121,6 +121,29 @@ class TestDocker:
         )
         assert (info.cdi_directories, info.cdi_devices) == (["/etc/cdi"], ["nvidia.com/gpu=0"])
 
+    @pytest.mark.parametrize("indent", [None, 2])
+    def test_podman(self, indent: int | None) -> None:
+        answer = {"host": {"cgroupVersion": "v2", "security": {"rootless": True}}, "version": {"Version": "5.2.2"}}
+        info = docker.info("Emulate Docker CLI using podman.\n" + json.dumps(answer, indent=indent) + "\n")
+        assert (info.is_podman, info.version, info.cgroup_version, info.rootless) == (True, "5.2.2", "2", True)
+        assert info.problem is None
+
+    def test_desktop(self) -> None:
+        answer = {
+            "ServerVersion": "28.3.2",
+            "OperatingSystem": "Docker Desktop",
+            "ClientInfo": {"Context": "desktop-linux"},
+        }
+        info = docker.info(json.dumps({**answer, "Warnings": ["CDI: Error in /etc/cdi/nvidia.yaml"]}))
+        assert (info.operating_system, info.context) == ("Docker Desktop", "desktop-linux")
+        assert info.warnings == ("CDI: Error in /etc/cdi/nvidia.yaml",)
+
+    @pytest.mark.parametrize(
+        ("version", "numbers"), [("26.1.5+dfsg1", (26, 1, 5)), ("v1.0.0", (1, 0, 0)), ("x", ()), (None, ())]
+    )
+    def test_numbers(self, version: str | None, numbers: tuple[int, ...]) -> None:
+        assert docker.numbers(version) == numbers
+
     @pytest.mark.parametrize(
         "text",
         [
@@ -317,3 +340,47 @@ def test_containers_with_gpus(requests: object, runtime: str, environment: objec
 @pytest.mark.parametrize("text", ["", "null\n", "[1, 2]\n", "Error: No such object: jupyter-ada\n", "[" * 100_000])
 def test_containers_that_docker_does_not_describe(text: str) -> None:
     assert docker.with_gpus(text) == []
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "lacks"),
+    [
+        ("unset", []),
+        ("", []),
+        ("all", []),
+        ("compute,utility", []),
+        ("utility", ["compute"]),
+        ("Graphics, Compute", ["utility"]),
+        ("display", ["compute", "utility"]),
+    ],
+)
+def test_capabilities(capabilities: str, lacks: list[str]) -> None:
+    inside = container.parse(f"gpulab:rc=0\ngpulab:visible=all\ngpulab:capabilities={capabilities}\n")
+    assert [name for name in ("compute", "utility") if inside.lacks(name)] == lacks
+
+
+@pytest.mark.parametrize(
+    ("stderr", "found"),
+    [
+        (
+            "Found cuDNN version 8600, but JAX was built against version 8906, which is newer.",
+            ("cuDNN", "8600", "8906"),
+        ),
+        (
+            "Found cuBLAS version 120304, but JAX was built against version 120500, which",
+            ("cuBLAS", "120304", "120500"),
+        ),
+        (
+            "cuda_dnn.cc:417] Loaded runtime CuDNN library: 8.5.0 but source was compiled with: 8.6.0.  CuDNN library",
+            ("CuDNN", "8.5.0", "8.6.0"),
+        ),
+        (
+            "Outdated cuDNN installation found.\nVersion JAX was built against: 8907\nMinimum supported: 9100\n"
+            "Installed version: 8907\n",
+            ("cuDNN", "8907", "9100"),
+        ),
+        ("Found no NVIDIA driver on your system.", None),
+    ],
+)
+def test_library_that_is_too_old(stderr: str, found: tuple[str, str, str] | None) -> None:
+    assert framework.parse("", stderr).too_old == found

@@ -86,6 +86,9 @@ class TestList:
         assert [(one.number, one.fault) for one in listing.failed] == [(1, "lost")]
 
     def test_named_by_bus(self) -> None:
+        sentence = "Unable to determine the device handle for GPU0: 0000:C1:00.0: GPU is lost."
+        (failed,) = smi_list.parse(sentence).failed
+        assert (failed.number, failed.bus_id, failed.fault) == (0, "0000:c1:00.0", "lost")
         (failed,) = smi_list.parse("Unable to determine the device handle for GPU0000:3B:00.0: Unknown Error").failed
         assert (failed.number, failed.bus_id, failed.fault) == (None, "0000:3b:00.0", "unknown")
 

@@ -1,0 +1,195 @@
+# Copyright (c) 2026, the gpulab.workstation authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role's variables as typed values. An INI inventory and -e KEY=VALUE make text of everything."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from dataclasses import dataclass
+
+from ansible.module_utils.common.validation import check_type_bool, check_type_dict, check_type_int
+
+Config = t.Dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Variables:
+    """Each public variable, without the prefix docker_."""
+
+    source: str
+    repository_url: str
+    repository_replaces: list[str]
+    repository_suite: str
+    repository_components: list[str]
+    repository_architectures: list[str]
+    repository_key_url: str
+    repository_key: str
+    version: str
+    hold: bool
+    upgrade: bool
+    extra_packages: list[str]
+    allow_engine_replacement: bool
+    allow_stopping_containers: bool
+    restart: str
+    service_manager: str
+    users: list[str]
+    live_restore: bool
+    log_driver: str
+    log_options: dict[str, str]
+    address_pools: list[dict[str, t.Any]]
+    nofile_soft: int
+    nofile_hard: int
+    data_root: str
+    containerd_root: str
+    registry_mirrors: list[str]
+    http_proxy: str
+    https_proxy: str
+    no_proxy: str
+    daemon_settings: Config
+    daemon_absent: list[list[str]]
+    ca_certificates: list[str]
+    registry_certificates: dict[str, str]
+    prune: bool
+    prune_age: str
+    prune_schedule: str
+    uninstall_force: bool
+    uninstall_data: bool
+    secure_logging: bool
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of packages, from vars/main.yml."""
+
+    engine: str
+    versioned: list[str]
+    epoch: str
+    packages: list[str]
+    conflicts: list[str]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the role is asked for on one host."""
+
+    host: str
+    variables: Variables
+    # Names of the variables whose value is the default: the operator has not decided about them.
+    undecided: frozenset[str]
+    platform: str
+    distribution: str
+    release: str
+    first_process: str
+    sources: dict[str, Source]
+    platforms: list[str]
+    paths: dict[str, str]
+    pools: list[list[dict[str, t.Any]]]
+    containerd_drop_in: str
+    check_mode: bool = False
+
+    @property
+    def source(self) -> Source:
+        return self.sources[self.variables.source]
+
+    @property
+    def other_source(self) -> str:
+        return "distribution" if self.variables.source == "upstream" else "upstream"
+
+    @property
+    def manager(self) -> str:
+        given = self.variables.service_manager
+        return self.first_process if given == "auto" else given
+
+    @property
+    def packages(self) -> list[str]:
+        return self.source.packages + self.variables.extra_packages
+
+
+def read(given: t.Mapping[str, t.Any]) -> tuple[Wanted, list[str]]:
+    """Typed values, and a sentence for each variable that has none; those count as their default."""
+    problems: list[str] = []
+    variables, defaults = given["variables"], given["defaults"]
+    values: dict[str, t.Any] = {}
+    undecided = set()
+    for field in dataclasses.fields(Variables):
+        name = f"docker_{field.name}"
+        default = _typed(field.type, defaults[name])
+        try:
+            values[field.name] = _typed(field.type, variables[name])
+        except (TypeError, ValueError):
+            problems.append(
+                f"{name} of {given['host']} is {variables[name]!r}, and should be {_KINDS[_kind(field.type)][0]}, "
+                f"such as its default, {defaults[name]!r}."
+            )
+            values[field.name] = default
+        if values[field.name] == default:
+            undecided.add(field.name)
+    distribution, version = given["distribution"], given["distribution_version"]
+    major = given["distribution_major_version"]
+    platform = f"{distribution}-{major if distribution == 'Debian' else version}"
+    sources = {name: Source(**table) for name, table in given["sources"].items()}
+    sources["distribution"] = dataclasses.replace(
+        sources["distribution"], packages=given["distribution_packages"].get(platform, [])
+    )
+    wanted = Wanted(
+        host=given["host"],
+        variables=Variables(**values),
+        undecided=frozenset(undecided),
+        platform=platform,
+        distribution=distribution,
+        release=given["distribution_release"],
+        first_process=given["service_mgr"],
+        sources=sources,
+        platforms=list(given["distribution_packages"]),
+        paths=given["paths"],
+        pools=given["address_pools"],
+        containerd_drop_in=given["containerd_drop_in"],
+        check_mode=given["check_mode"],
+    )
+    return wanted, problems
+
+
+def _text(value: t.Any) -> str:
+    if isinstance(value, (dict, list)) or value is None:
+        raise TypeError
+    # Booleans as YAML has them: `docker_version: no` was meant as text.
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _list(value: t.Any) -> list[t.Any]:
+    if not isinstance(value, (list, tuple)):
+        raise TypeError
+    return list(value)
+
+
+def _dict(value: t.Any) -> dict[str, t.Any]:
+    return dict(check_type_dict(value)) if value != "" else {}
+
+
+def _pools(value: t.Any) -> list[dict[str, t.Any]]:
+    return [{**check_type_dict(pool), "size": check_type_int(check_type_dict(pool)["size"])} for pool in _list(value)]
+
+
+# The word of a type in its annotation, how an operator would call it, and how it is read.
+_KINDS: dict[str, tuple[str, t.Callable[[t.Any], t.Any]]] = {
+    "str": ("text", _text),
+    "bool": ("true or false", check_type_bool),
+    "int": ("a number", check_type_int),
+    "list[str]": ("a list", lambda value: [_text(one) for one in _list(value)]),
+    "list[list[str]]": ("a list of lists", lambda value: [[_text(key) for key in _list(one)] for one in _list(value)]),
+    "list[dict[str, t.Any]]": ("a list of dictionaries with base and size", _pools),
+    # Of Docker's, all options are text.
+    "dict[str, str]": ("a dictionary", lambda value: {str(key): _text(one) for key, one in _dict(value).items()}),
+    "Config": ("a dictionary", _dict),
+}
+
+
+def _kind(annotation: t.Any) -> str:
+    return str(annotation)
+
+
+def _typed(annotation: t.Any, value: t.Any) -> t.Any:
+    return _KINDS[_kind(annotation)][1](value)
