@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plays a role's task files with given results of modules: which tasks run, and what the role says when one fails.
 
-It knows the few words of a task that the played roles use, and refuses the others. A scenario shows that Ansible does the same.
+It knows the few words of a task that the played roles use, and refuses the others. The role's scenario shows that
+Ansible does the same.
 """
 
 from __future__ import annotations
@@ -16,7 +17,19 @@ from ansible_collections.gpulab.workstation.tests.unit.roles.evaluator import Ev
 
 # These do not change which tasks run, or what is said.
 WITHOUT_EFFECT = {"async", "poll", "timeout", "environment", "changed_when", "check_mode", "no_log", "retries", "delay"}
-KNOWN = {"name", "when", "vars", "register", "failed_when", "until", "loop", "loop_control", "block", "rescue", "always"}
+KNOWN = {
+    "name",
+    "when",
+    "vars",
+    "register",
+    "failed_when",
+    "until",
+    "loop",
+    "loop_control",
+    "block",
+    "rescue",
+    "always",
+}
 
 Result = dict[str, Any]
 Task = dict[str, Any]
@@ -32,7 +45,10 @@ class TaskError(Exception):
 
 
 class Player:
-    """`answers` are the results of modules by the names of their tasks: one, one for each try or item, or a function of the item."""
+    """`answers` are the results of modules by the names of their tasks.
+
+    One result, one for each try or item, or a function of the item.
+    """
 
     def __init__(self, evaluator: Evaluator, role: Path, answers: dict[str, Any], given: dict[str, Any]) -> None:
         self.evaluator = evaluator
@@ -59,11 +75,16 @@ class Player:
         return self.evaluator.text(self.role, "{{ " + expression + " }}", templates, **self.given)
 
     def text(self, template: Any, templates: Task) -> Any:
+        if isinstance(template, str) and "{" not in template:
+            return template
         return self.value("__played", templates | {"__played": template})
 
     def holds(self, conditions: Any, templates: Task) -> bool:
         listed = conditions if isinstance(conditions, list) else [conditions]
-        return all(condition if isinstance(condition, bool) else self.value(condition, templates) for condition in listed)
+        # A question costs a millisecond or more; most tasks have none.
+        return all(
+            condition if isinstance(condition, bool) else self.value(condition, templates) for condition in listed
+        )
 
     def task(self, task: Task, templates: Task) -> None:
         templates = templates | task.get("vars", {})
@@ -119,7 +140,13 @@ class Player:
         # The tries of `until` end, however many there are: at a list's last, or after two.
         tries = len(answer) if isinstance(answer, list) else 2
         for _try in range(tries):
-            found = answer(self.given.get("item")) if callable(answer) else answer.pop(0) if isinstance(answer, list) else answer
+            found = (
+                answer(self.given.get("item"))
+                if callable(answer)
+                else answer.pop(0)
+                if isinstance(answer, list)
+                else answer
+            )
             result = {"changed": False, **found}
             self.given["ansible_facts"] = self.given.get("ansible_facts", {}) | result.get("ansible_facts", {})
             before = self.given.get(task.get("register", ""), {})
