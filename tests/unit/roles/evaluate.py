@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
@@ -41,9 +42,18 @@ def variables(role: str) -> dict[str, Any]:
     return found | {"keras_image_wanted": trust_as_template("{{ __keras_image_computed }}")}
 
 
-def evaluate(role: str, template: str, given: dict[str, Any]) -> Any:
-    TEMPLAR.available_variables = variables(role) | given
+def evaluate(role: str, template: str, given: dict[str, Any], templates: dict[str, Any]) -> Any:
+    TEMPLAR.available_variables = variables(role) | given | trusted(templates)
     return TEMPLAR.template(trust_as_template(template))
+
+
+def trusted(value: Any) -> Any:
+    """As if it stood in the role."""
+    if isinstance(value, dict):
+        return {key: trusted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [trusted(item) for item in value]
+    return trust_as_template(value) if isinstance(value, str) else value
 
 
 @functools.cache
@@ -72,8 +82,11 @@ def say(path: str, task: str, role: str, given: dict[str, Any]) -> str | None:
     return str(TEMPLAR.template(text))
 
 
-def answer(path: str = "", **asked: Any) -> Any:
-    return say(path, **asked) if path else evaluate(**asked)
+def answer(path: str = "", **asked: Any) -> dict[str, Any]:
+    try:
+        return {"value": say(path, **asked) if path else evaluate(**asked)}
+    except AnsibleError as error:
+        return {"error": str(error)}
 
 
 init_plugin_loader()

@@ -11,6 +11,10 @@ from typing import Any
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
 
+class EvaluationError(Exception):
+    """What Ansible says of a template that it cannot evaluate."""
+
+
 class Evaluator:
     """Variables of roles, and what tasks say, evaluated by Ansible: the process of evaluate.py."""
 
@@ -21,9 +25,9 @@ class Evaluator:
         """A variable of the role in this directory, where those that are given are set."""
         return self.text(role, "{{ " + name + " }}", **given)
 
-    def text(self, role: Path, template: str, **given: Any) -> Any:
-        """The same of any template."""
-        return self._ask(role=str(role), template=template, given=given)
+    def text(self, role: Path, template: str, templates: dict[str, Any] | None = None, /, **given: Any) -> Any:
+        """The same of any template. The variables of `templates` hold templates, as those of a task do."""
+        return self._ask(role=str(role), template=template, given=given, templates=templates or {})
 
     def say(self, path: Path, task: str, role: Path | None = None, **given: Any) -> str | None:
         """What the task of that name prints or fails with; None where its conditions do not hold.
@@ -38,4 +42,7 @@ class Evaluator:
         assert self.process.stdout
         self.process.stdin.write(json.dumps(question) + "\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        answer = json.loads(self.process.stdout.readline())
+        if "error" in answer:
+            raise EvaluationError(answer["error"])
+        return answer["value"]

@@ -44,7 +44,14 @@ def win_disk_facts(machine: Machine, params: Params, check: bool) -> Result:
     return {"changed": False, "ansible_facts": {"ansible_disks": disks}}
 
 
+def hang(machine: Machine, module: str) -> None:
+    if machine.fault(module) == "hang":
+        time.sleep(100)
+        raise ModuleError(f"{module} hung for 100 seconds, and nobody ended it")
+
+
 def win_listen_ports_facts(machine: Machine, params: Params, check: bool) -> Result:
+    hang(machine, "win_listen_ports_facts")
     with machine.state() as state:
         ports = list(state["listeners"])
         for container in state["containers"].values():
@@ -52,12 +59,6 @@ def win_listen_ports_facts(machine: Machine, params: Params, check: bool) -> Res
                 ports.append({"name": "com.docker.backend", "port": int(container["publish"].split(":")[-2])})
     listen = [{"address": "127.0.0.1", "protocol": "tcp", **port} for port in ports]
     return {"changed": False, "ansible_facts": {"tcp_listen": listen, "udp_listen": []}}
-
-
-def hang(machine: Machine, module: str) -> None:
-    if machine.fault(module) == "hang":
-        time.sleep(100)
-        raise ModuleError(f"{module} hung for 100 seconds, and nobody ended it")
 
 
 def win_optional_feature(machine: Machine, params: Params, check: bool) -> Result:
@@ -98,7 +99,6 @@ def win_reboot(machine: Machine, params: Params, check: bool) -> Result:
 
 
 def win_group_membership(machine: Machine, params: Params, check: bool) -> Result:
-    hang(machine, "win_group_membership")
     with machine.state() as state:
         members = state["groups"].get(params["name"])
         if members is None:
