@@ -9,11 +9,13 @@ import os
 import subprocess
 import sys
 import time
+from collections import ChainMap
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.gpulab.workstation.tests.integration import times
 from ansible_collections.gpulab.workstation.tests.integration.lanes import CommandError, Lane, Lanes, Remote, Run
 
@@ -45,14 +47,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def lane_of(item: pytest.Function) -> Lane:
-    marker = item.get_closest_marker("lane")
-    assert marker is not None
     parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
 
     def test(run: Run) -> None:
         item.obj(run=run, **parameters)
 
-    return Lane(item.name, test, **{"after": [], "minutes": 25, **marker.kwargs})
+    # The closest mark comes first: a parameter's own says more than that of its function.
+    marks = [mark.kwargs for mark in item.iter_markers("lane")]
+    return Lane(item.name, test, **{"after": [], "minutes": 25, **dict(ChainMap(*marks))})
 
 
 @pytest.hookimpl(wrapper=True)
@@ -131,10 +133,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 def testbed_machines() -> set[str]:
-    """Names of the testbed machines on this computer. Without an engine there are none."""
+    """Names of the tests' machines that are on this computer, and of nobody else's. Without an engine there are none."""
+    scenarios = (yaml.safe_load(path.read_text()) for path in (ROOT / "molecule").glob("*/molecule.yml"))
+    ours = {platform["name"] for scenario in scenarios for platform in scenario["platforms"]}
     command = ["docker", "ps", "--all", "--filter", "label=org.gpulab.testbed", "--format", "{{.Names}}"]
     done = subprocess.run([*SUDO, *command], check=False, capture_output=True, text=True)
-    return set(done.stdout.split()) if done.returncode == 0 else set()
+    there = set(done.stdout.split()) if done.returncode == 0 else set()
+    return there & (ours | {"gpulab-readme", "gpulab-newcomer"})
 
 
 def remove(machines: set[str]) -> None:

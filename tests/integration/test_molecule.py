@@ -23,6 +23,8 @@ NEEDS_DEBIAN = {
 }
 # They load the Keras image that the first demo has built; the others have none, or one of 20 MB.
 NEEDS_IMAGE = {"default", "jupyter_lifecycle", "keras_image", "lab"}
+# The longest begin first.
+MINUTES = {"lab": 32, "jupyter_lifecycle": 28, "gpu": 27}
 IS_DEBIAN = platform.freedesktop_os_release()["ID"] == "debian"
 
 
@@ -31,10 +33,13 @@ def scenarios(names: set[str]) -> list[object]:
     return [
         pytest.param(
             name,
-            marks=pytest.mark.skipif(
-                name in NEEDS_DEBIAN and not IS_DEBIAN,
-                reason=f"needs a Debian mirror, and this controller uses another: {NEEDS_DEBIAN.get(name)}",
-            ),
+            marks=[
+                pytest.mark.lane(minutes=MINUTES.get(name, 25)),
+                pytest.mark.skipif(
+                    name in NEEDS_DEBIAN and not IS_DEBIAN,
+                    reason=f"needs a Debian mirror, and this controller uses another: {NEEDS_DEBIAN.get(name)}",
+                ),
+            ],
         )
         for name in sorted(names)
     ]

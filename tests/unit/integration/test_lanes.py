@@ -59,12 +59,14 @@ def test_as_many_run_as_there_are_lanes(session: Session) -> None:
 
 def test_what_others_need_begins_first_and_they_wait_for_it(session: Session) -> None:
     session.add("test_other")
+    session.add("test_long", minutes=2)
     session.add("test_use[1]", after=["test_make"])
     session.add("test_use[2]", after=["test_make"])
     session.add("test_make")
     session.play(width=1)
     assert [note for note in session.noted if note[0] == "+"] == [
         "+test_make",
+        "+test_long",
         "+test_other",
         "+test_use[1]",
         "+test_use[2]",
