@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import time
-from collections import ChainMap
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -52,9 +51,11 @@ def lane_of(item: pytest.Function) -> Lane:
     def test(run: Run) -> None:
         item.obj(run=run, **parameters)
 
-    # The closest mark comes first: a parameter's own says more than that of its function.
-    marks = [mark.kwargs for mark in item.iter_markers("lane")]
-    return Lane(item.name, test, **{"after": [], "minutes": 25, **dict(ChainMap(*marks))})
+    marks: dict[str, Any] = {"after": [], "minutes": 25}
+    # The closest mark comes first, and counts most: a parameter's own says more than that of its function.
+    for mark in reversed(list(item.iter_markers("lane"))):
+        marks |= mark.kwargs
+    return Lane(item.name, test, **marks)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -133,7 +134,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 def testbed_machines() -> set[str]:
-    """Names of the tests' machines that are on this computer, and of nobody else's. Without an engine there are none."""
+    """Names of the tests' machines that are there, and of nobody else's. Without an engine there are none."""
     scenarios = (yaml.safe_load(path.read_text()) for path in (ROOT / "molecule").glob("*/molecule.yml"))
     ours = {platform["name"] for scenario in scenarios for platform in scenario["platforms"]}
     command = ["docker", "ps", "--all", "--filter", "label=org.gpulab.testbed", "--format", "{{.Names}}"]

@@ -144,7 +144,7 @@ class Lanes:
 
     def __init__(self, tests: list[Lane], width: int, until: float, say: Callable[[str], None]) -> None:
         needed = [name for lane in tests for name in lane.after if not lane.always]
-        # Those that many others wait for begin first, then those that may take longest: begun last, they would run alone.
+        # Those that many others wait for begin first, then those that may take longest.
         self.tests = sorted(tests, key=lambda lane: (-needed.count(lane.name.partition("[")[0]), -lane.minutes))
         self.until = until
         self.expired = ""
