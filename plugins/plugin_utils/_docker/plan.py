@@ -438,6 +438,11 @@ def _loses_containers(path: t.Sequence[str]) -> bool:
     return any(key[: len(path)] == tuple(path[: len(key)]) for key in LOSES_CONTAINERS)
 
 
+def _is_losing_leaf(path: t.Sequence[str]) -> bool:
+    """Whether this key path, a leaf that differs, loses containers. An empty `features` that came or went does not."""
+    return any(tuple(path[: len(key)]) == key for key in LOSES_CONTAINERS)
+
+
 def _daemon(wanted: Wanted, seen: Seen, daemon: DaemonSettings) -> Daemon:
     absent = [tuple(path) for path in wanted.variables.daemon_absent]
     asked = [path for path in [*leaves(daemon.settings), *absent] if _loses_containers(path)]
@@ -445,7 +450,7 @@ def _daemon(wanted: Wanted, seen: Seen, daemon: DaemonSettings) -> Daemon:
     withheld = [
         path
         for path in sorted(set(seen.foreseen))
-        if _loses_containers(path)
+        if _is_losing_leaf(path)
         # A key that is also in `absent` is removed, whatever its setting says.
         and (any(_overlaps(path, other) for other in absent) or not _is_in_force(path, daemon.settings, store))
     ]
@@ -494,7 +499,7 @@ def _restart(wanted: Wanted, seen: Seen, versions: Versions, daemon: Daemon) -> 
     containerd = wanted.paths["containerd_drop_in"]
     store = now.engine.containerd_snapshotter
     pending_loses = any(
-        _loses_containers(one.key) and not _is_in_force(one.key, daemon.settings, store) for one in seen.unapplied
+        _is_losing_leaf(one.key) and not _is_in_force(one.key, daemon.settings, store) for one in seen.unapplied
     )
     # Somebody upgraded the packages without restarting the engine, and by more than live-restore is made for.
     crosses = before.engine.outdated and _series(before.engine.version) != _series(versions.installed)

@@ -36,6 +36,9 @@ from ansible_collections.gpulab.workstation.tests.unit.plugins.plugin_utils._doc
 WHEN = "Run again when they have ended, or with docker_restart set to always when they may stop."
 DATA_ROOT = Unapplied(("data-root",), "restart")
 POOLS = Unapplied(("default-address-pools",), "restart")
+# What a last feature leaves when it is removed: an empty `features`, which says nothing of the image store.
+NO_FEATURES = Unapplied(("features",), "restart")
+IMAGE_STORE = Unapplied(("features", "containerd-snapshotter"), "restart")
 IDLE = Containers(0, [], 1)
 
 
@@ -65,6 +68,8 @@ def test_nothing_to_do() -> None:
         (provisioned(engine=running_engine(live_restore=False), containers=IDLE), {}, [POOLS], True, []),
         (provisioned(engine=running_engine(swarm=True)), {"docker_live_restore": False}, [POOLS], False, []),
         (provisioned(), {}, [DATA_ROOT], False, []),
+        (provisioned(), {}, [NO_FEATURES], True, []),
+        (provisioned(), {}, [IMAGE_STORE], False, []),
         (provisioned(containers=IDLE), {}, [DATA_ROOT], True, []),
         # Told to: containers that the engine would lose are stopped first.
         (provisioned(), {"docker_restart": "always"}, [DATA_ROOT], True, ["jupyter-keras"]),
