@@ -10,6 +10,7 @@ import copy
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.merge import merge
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker import address_pools
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.seen import KeyPath, Look
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.wanted import Config, Wanted
@@ -60,20 +61,8 @@ def daemon_settings(wanted: Wanted, look: Look, installed_version: str) -> Daemo
         "proxies": found.proxies if found.has_proxies else {},
     }
     own.update({key: value for key, value in optional.items() if value})
-    found.settings = combine(own, variables.daemon_settings)
+    found.settings = merge(own, variables.daemon_settings)
     return found
-
-
-def combine(base: Config, more: Config) -> Config:
-    """Objects are merged deeply, all else is replaced."""
-    merged = copy.deepcopy(base)
-    for key, value in more.items():
-        current = merged.get(key)
-        if isinstance(current, dict) and isinstance(value, dict):
-            merged[key] = combine(current, value)
-        else:
-            merged[key] = copy.deepcopy(value)
-    return merged
 
 
 def without(settings: Config, paths: t.Iterable[KeyPath]) -> Config:
