@@ -169,7 +169,8 @@ def newcomer(command: str, state: Path, data: bytes | None = None) -> list[str]:
     """What runs a command on the newcomer's machine, as its user, who may use sudo; ``data`` is its standard input."""
     ssh = ["ssh", "-F", str(state / "ssh_config"), NEWCOMER, command]
     if data is not None:
-        subprocess.run(ssh, input=data, check=True, capture_output=True, timeout=300)
+        sent = subprocess.run(ssh, input=data, capture_output=True, timeout=300, check=False)
+        assert sent.returncode == 0, f"`{command}` exited {sent.returncode}: {sent.stdout + sent.stderr!r}"
     return ssh
 
 
@@ -185,6 +186,7 @@ def clone_to(state: Path) -> None:
     files = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True).stdout
     archive = ["tar", "-c", "--null", "-T", "-"]
     data = subprocess.run(archive, cwd=ROOT, input=files, check=True, capture_output=True).stdout
+    assert files, f"git lists no file of {ROOT}"
     commit = "git -c user.name=newcomer -c user.email=newcomer@example.org commit -qm 'as cloned'"
     newcomer(f"cd {CLONE} && tar -x && git init -q && git add -A && {commit}", state, data)
 
