@@ -13,21 +13,18 @@ import pytest
 
 INTEGRATION = Path(__file__).parent / "integration"
 
-# The time of an example says how busy the machine is, and nothing of the code.
-# The same tree gives the same result, unless new examples are asked for: the weekly workflow does.
+# The same tree gives the same result, unless new examples are asked for, and then many: the weekly workflow does.
+EXPLORE = "GPULAB_TEST_NEW_EXAMPLES" in os.environ
+
 hypothesis.settings.register_profile(
-    "everything",
+    "gpulab",
+    # The time of an example says how busy the machine is, and nothing of the code.
     deadline=None,
-    max_examples=200,
-    derandomize="GPULAB_TEST_NEW_EXAMPLES" not in os.environ,
+    max_examples=500 if EXPLORE else 40,
+    derandomize=not EXPLORE,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
-# `make test` tries the rest.
-hypothesis.settings.register_profile("fast", hypothesis.settings.get_profile("everything"), max_examples=30)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    hypothesis.settings.load_profile("fast" if config.getoption("markexpr") == "not slow" else "everything")
+hypothesis.settings.load_profile("gpulab")
 
 
 @pytest.hookimpl(trylast=True)
