@@ -25,7 +25,7 @@ _KINDS = tuple(
             "compiler",
             r"^.*(?:(?:gcc|cc|clang|ld)[\w.-]*: (?:not found|No such file|command not found)"
             r"|unrecognized command.line option"
-            r"|compiler differs from the one|Compiler version check failed|cc version check|requires? .{0,20}gcc).*$",
+            r"|Compiler version check failed|cc version check|requires? .{0,20}gcc).*$",
         ),
         (
             "headers",

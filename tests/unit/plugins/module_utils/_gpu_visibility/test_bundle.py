@@ -21,7 +21,11 @@ from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu
     Play,
     inside,
 )
-from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.reports import CASES, FOUND
+from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.reports import (
+    CASES,
+    FOUND,
+    LATER,
+)
 from hypothesis import strategies as st
 
 KEPT = sorted((Path(__file__).parent / "bundles").glob("*.json"))
@@ -49,7 +53,7 @@ def names(result: dict[str, t.Any]) -> list[tuple[str, str, str]]:
     return [(one["id"], one["confidence"], one["message"]) for one in result["findings"]]
 
 
-@pytest.mark.parametrize("play", [*PLAYS, *CASES, *FOUND], ids=lambda play: play.id)
+@pytest.mark.parametrize("play", [*PLAYS, *CASES, *FOUND, *LATER], ids=lambda play: play.id)
 def test_says_the_same_elsewhere(play: Play, build: t.Callable[[Machine], Path]) -> None:
     root = build(play.machine)
     play.arrange(root)
