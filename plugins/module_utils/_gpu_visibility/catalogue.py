@@ -261,7 +261,7 @@ _MEASURED: tuple[Entry, ...] = (
             ("apt-get install linux-headers-$(uname -r)", "dkms autoinstall", "modprobe nvidia"),
             docs_url=_NVIDIA_DOCKER + "365",
         ),
-        source="NVIDIA/nvidia-docker#365, void-linux/void-packages#55536, damentz/liquorix-package#198",
+        source="NVIDIA/nvidia-docker#365, void-linux/void-packages#55536, #14273, damentz/liquorix-package#198",
         needs=("a GPU on the PCI bus",),
         excludes=("the loaded driver", "a module for this kernel", "a GPU in nvidia-smi"),
         first_guess="Headers that are missing; where they are there, building again fails in the same line.",

@@ -379,7 +379,7 @@ REPORTED: tuple[Entry, ...] = (
             ),
             docs_url=_CDI_DOCS,
         ),
-        source="NVIDIA/nvidia-container-toolkit#146, the engine's own warnings from Docker 29 on",
+        source="NVIDIA/nvidia-container-toolkit#146, #434, the engine's own warnings from Docker 29 on",
         needs=("a CDI specification", "an answer of the engine"),
         unless=("cdi_spec_too_new", "cdi_spec_stale", "cdi_device_unknown"),
         first_guess="A specification that is missing, though nvidia-ctk cdi list showed its devices.",

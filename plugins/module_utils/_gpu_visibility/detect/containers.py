@@ -92,6 +92,16 @@ def docker_not_running(seen: Seen) -> t.Iterator[Hit]:
                 commands=("docker context ls", "systemctl --user start docker"),
             )
         else:
+            if "permission denied" in seen.docker.problem:
+                yield Hit(
+                    values={"said": seen.docker.problem},
+                    severity="warning",
+                    confidence="possible",
+                    cause="It runs, and this user may not talk to it.",
+                    remedy="Look as root; or add the user to the group docker, which is as much as to be root.",
+                    commands=("sudo make doctor", "id -nG"),
+                )
+                return
             runs = "dockerd does not run" in seen.docker.problem
             yield Hit(values={"said": seen.docker.problem}, confidence=None if runs else "likely")
 
@@ -321,7 +331,12 @@ def without_cuda(seen: Seen) -> t.Iterator[Hit]:
         if one.answer.cuda_build is False:
             yield Hit(values={"name": one.name, "what": "is built without CUDA"}, layer=f"framework:{one.name}")
         elif errors & {"library_missing", "cuda_not_loaded", "cpu_only"}:
-            yield Hit(values={"name": one.name, "what": "misses libraries of CUDA"}, layer=f"framework:{one.name}")
+            cause = "The CUDA packages beside it are missing, or other copies go before them, by LD_LIBRARY_PATH."
+            yield Hit(
+                values={"name": one.name, "what": "misses libraries of CUDA"},
+                layer=f"framework:{one.name}",
+                cause=cause if one.answer.cuda_build else None,
+            )
         elif "no_cuda_driver" in errors and not any(error.startswith("cuda:") for error in errors - {"cuda:303"}):
             what = "finds no libcuda.so.1 of the driver"
             yield Hit(values={"name": one.name, "what": what}, layer=f"framework:{one.name}", confidence="likely")

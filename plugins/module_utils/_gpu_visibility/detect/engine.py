@@ -147,8 +147,18 @@ def spec_not_loaded(seen: Seen) -> t.Iterator[Hit]:
         commands = ("nvidia-ctk cdi list", f"rm {twice[0]}")
         remedy = "Remove the one that is not refreshed, which nvidia-cdi-refresh does not write."
         yield Hit(values={"path": twice[0], "said": said}, cause=cause, remedy=remedy, commands=commands)
+        return
+    paths = ", ".join(file.path for file in seen.gpu_specs)
+    if seen.engine == "rootless" and not refused:
+        yield Hit(
+            values={"path": paths, "said": said},
+            confidence="likely",
+            cause="A rootless engine sees /etc and /run as they were when it started: a directory of specifications"
+            " that came later is not in its copy.",
+            remedy="Restart the engine after the specification is written.",
+            commands=("systemctl --user restart docker", "nvidia-ctk cdi list"),
+        )
     else:
-        paths = ", ".join(file.path for file in seen.gpu_specs)
         yield Hit(values={"path": paths, "said": said}, confidence="certain" if refused else "likely")
 
 

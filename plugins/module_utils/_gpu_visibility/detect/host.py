@@ -22,7 +22,8 @@ _ENROLLED = re.compile(r"Canonical|Debian Secure Boot", re.I)
 # Why a module does not build, by what its log says: cause, remedy, commands.
 _WHY: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "source": (
-        "The headers are there, and the source of this driver does not fit the kernel: the driver is too old for it.",
+        "The headers are there, and the source of this driver does not fit the kernel or its compiler: the driver is"
+        " too old for it.",
         "Install a newer driver, or boot the older kernel and hold it.",
         ("apt-cache policy nvidia-driver nvidia-kernel-dkms", "dkms status"),
     ),
@@ -46,8 +47,13 @@ _WHY: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Boot a kernel without PREEMPT_RT; IGNORE_PREEMPT_RT_PRESENCE=1 builds it nevertheless, without a warranty.",
         ("uname -v", "dkms autoinstall"),
     ),
+    "tools": (
+        "Something that the build needs beside the compiler is not installed; its own words say which.",
+        "Install it, and build again.",
+        ("apt-get install libelf-dev", "dkms autoinstall"),
+    ),
     "headers": (
-        "The headers of this kernel were not found when the module was built.",
+        "The headers of this kernel were not found when the module was built, or are not complete.",
         "Install the headers of this kernel and build the module.",
         ("apt-get install linux-headers-$(uname -r)", "dkms autoinstall"),
     ),
@@ -113,7 +119,10 @@ def signature_rejected(seen: Seen) -> t.Iterator[Hit]:
     if seen.driver or seen.nvml_works or not seen.pci or seen.kernel not in seen.module_kernels:
         return
     rejected = bool(seen.log and seen.log.of("key_rejected"))
-    # A distribution's own key is enrolled with its boot loader.
+    # Where another driver has all of them, nothing has tried to load it. A distribution's own key is enrolled with
+    # its boot loader.
+    if not rejected and all(gpu.driver not in (None, "nvidia") for gpu in seen.pci):
+        return
     if rejected or (seen.secure_boot and not _ENROLLED.search(seen.signer or "")):
         signer = f"signed by {seen.signer}" if seen.signer else "not signed"
         yield Hit(values={"signer": signer}, confidence="certain" if rejected and seen.secure_boot else "likely")

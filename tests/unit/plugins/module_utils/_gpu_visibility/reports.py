@@ -1019,4 +1019,73 @@ LATER = [
         ),
         note="with Debian's own line for modprobe",
     ),
+    Play(
+        "cdi_spec_not_loaded",
+        arrange=run_fails(UNRESOLVED, options=["name=rootless"], root="/home/ada/.local/share/docker"),
+        options=IN_IMAGE,
+        confidence="likely",
+        cause="as they were when it started",
+        note="by a rootless engine",
+    ),
+    Play(
+        "module_not_built",
+        driver_not_loaded(gpus=UNBOUND, module_file=False),
+        build_log("ERROR: Kernel configuration is invalid\ninclude/config/auto.conf are missing."),
+        cause="not complete",
+        note="with headers that were not prepared",
+    ),
+    Play(
+        "module_not_built",
+        driver_not_loaded(gpus=UNBOUND, module_file=False),
+        build_log("error: Cannot generate ORC metadata for CONFIG_UNWINDER_ORC=y, please install libelf-dev"),
+        message="please install libelf-dev",
+        cause="beside the compiler",
+        note="for want of a library",
+    ),
+    Play(
+        "module_not_built",
+        driver_not_loaded(gpus=UNBOUND, module_file=False),
+        build_log("objcopy: nvidia-modeset.ko: file format not recognized\nFailed to encode BTF"),
+        confidence="likely",
+        cause="no reason that is known here",
+        note="as nobody knows",
+    ),
+    Play(
+        "docker_not_running",
+        HOOK,
+        lambda root: files.docker(
+            root,
+            [Reply("info *", "", 1, "permission denied while trying to connect to the Docker daemon socket\n")],
+        ),
+        severity="warning",
+        confidence="possible",
+        status="unknown",
+        cause="this user may not talk to it",
+        note="for this user",
+    ),
+    Play(
+        "other_driver_bound",
+        driver_not_loaded(gpus=(Gpu(0, driver="nouveau"),), secure_boot=True),
+        all_of(
+            NOT_LOADED, lambda root: programs.replayer(root / "usr/sbin/modinfo", [Reply("-F signer *", "lab DKMS\n")])
+        ),
+        gpus=["0000:3b:00.0"],
+        note="where Secure Boot has refused nothing",
+    ),
+    Play(
+        "framework_without_cuda",
+        arrange=docker(
+            Reply("run * /bin/sh *", HEALTHY_INSIDE),
+            framework(
+                "jax",
+                "RuntimeError: Unable to load cuSPARSE. Is it installed?\nAn NVIDIA GPU may be present on this machine,"
+                " but a CUDA-enabled jaxlib is not installed. Falling back to cpu.\n",
+                version="0.7.1",
+            ),
+        ),
+        options={**IN_IMAGE, "frameworks": ["jax"]},
+        layer="framework:jax",
+        cause="LD_LIBRARY_PATH",
+        note="whose own libraries are not found",
+    ),
 ]
