@@ -1183,7 +1183,7 @@ ENTRIES: tuple[Entry, ...] = (*REPORTED, *_MEASURED)
 
 def findings(seen: Seen) -> list[dict[str, t.Any]]:
     """What the catalogue recognises, in the order of the layers."""
-    hits = [(entry, hit, _confidence(seen, entry, hit)) for entry in ENTRIES for hit in entry.detect(seen)]
+    hits = [(entry, hit, confidence(seen, entry, hit)) for entry in ENTRIES for hit in entry.detect(seen)]
     found = {
         entry.id
         for entry, hit, _sure in hits
@@ -1193,7 +1193,7 @@ def findings(seen: Seen) -> list[dict[str, t.Any]]:
     return [_finding(entry, hit, sure, engine) for entry, hit, sure in hits if not found.intersection(entry.unless)]
 
 
-def _confidence(seen: Seen, entry: Entry, hit: Hit) -> str:
+def confidence(seen: Seen, entry: Entry, hit: Hit) -> str:
     """Certain means proven: what a row needs was seen, and nothing that speaks against it."""
     wanted = hit.confidence or entry.confidence
     if is_contradicted(seen, entry.excludes):
