@@ -1088,4 +1088,22 @@ LATER = [
         cause="LD_LIBRARY_PATH",
         note="whose own libraries are not found",
     ),
+    Play(
+        "container_failed",
+        HOOK,
+        in_container("Failed to initialize NVML: Unknown Error\n", 255),
+        BY_HOOK,
+        confidence="possible",
+        message="(exit 255): Failed to initialize NVML: Unknown Error",
+        note="new, and without no-cgroups",
+    ),
+    Play(
+        "container_failed",
+        HOOK,
+        in_container("Failed to initialize NVML: Driver Not Loaded\n", 9),
+        BY_HOOK,
+        confidence="possible",
+        message="(exit 9): Failed to initialize NVML: Driver Not Loaded",
+        note="as nobody has reported",
+    ),
 ]
