@@ -16,7 +16,8 @@ from . import Hit
 from .words import where
 
 # Of the kind runtime.nvidia.com the toolkit's runtime makes a specification by itself, for each container.
-UNRESOLVED = re.compile(r"unresolvable CDI devices (?!runtime\.)([^\s:]+)")
+# Names of MIG devices have a colon in them, and several a comma between them.
+UNRESOLVED = re.compile(r"unresolvable CDI devices (?!runtime\.)((?:[^\s,]+, ?)*[^\s,]+?)[.:]?(?=\s|$)")
 _NOT_MADE = re.compile(r"unresolvable CDI devices runtime\.nvidia\.com/")
 _REFUSED_CAPABILITIES = re.compile(r"unsupported capabilities found in '([^']*)' \(allowed '([^']*)'\)", re.I)
 _NESTED = re.compile(
@@ -120,7 +121,7 @@ def device_unknown(seen: Seen) -> t.Iterator[Hit]:
     unresolved = UNRESOLVED.search(seen.container_text)
     names = _names(seen)
     if unresolved and names:
-        missing = [one for one in unresolved[1].split(",") if one not in names]
+        missing = [one for one in re.split(", ?", unresolved[1]) if one not in names]
         if missing:
             shown = ", ".join(name.partition("=")[2] for name in names[:6])
             yield Hit(values={"device": ", ".join(missing), "path": seen.gpu_specs[0].path, "names": shown})
@@ -129,7 +130,7 @@ def device_unknown(seen: Seen) -> t.Iterator[Hit]:
 def spec_not_loaded(seen: Seen) -> t.Iterator[Hit]:
     """The specification names the device, and the engine does not know it."""
     unresolved = UNRESOLVED.search(seen.container_text)
-    asked = unresolved[1].split(",") if unresolved else []
+    asked = re.split(", ?", unresolved[1]) if unresolved else []
     if not asked or not set(asked) <= set(_names(seen)):
         refused = [line for line in (seen.docker.warnings if seen.docker else ()) if _is_of_cdi(line)]
         if refused:

@@ -1106,4 +1106,11 @@ LATER = [
         message="(exit 9): Failed to initialize NVML: Driver Not Loaded",
         note="as nobody has reported",
     ),
+    Play(
+        "cdi_device_unknown",
+        arrange=run_fails(UNRESOLVED.replace("=all", "=0, nvidia.com/gpu=0:1: unknown")),
+        options=IN_IMAGE,
+        message="no specification names nvidia.com/gpu=0:1",
+        note="of MIG",
+    ),
 ]
