@@ -23,9 +23,11 @@ _REFUSED_CAPABILITIES = re.compile(r"unsupported capabilities found in '([^']*)'
 _NESTED = re.compile(
     r"BPF_CGROUP_DEVICE\) failed: operation not permitted|devices\.(?:allow|deny): operation not", re.I
 )
+# It goes into a command that somebody copies: nothing that a shell reads otherwise.
 _NO_PROGRAM = re.compile(
-    r'exec: "(?P<name>[^"]*nvidia-container-(?:runtime|cli)[^"]*)": executable file not found'
-    r"|(?:fork/exec|exec|stat) (?P<path>\S*nvidia-container-runtime\S*): (?P<why>no such file|permission denied)",
+    r'exec: "(?P<name>[\w./-]*nvidia-container-(?:runtime|cli)[\w./-]*)": executable file not found'
+    r"|(?:fork/exec|exec|stat) (?P<path>[\w./-]*nvidia-container-runtime[\w./-]*):"
+    r" (?P<why>no such file|permission denied)",
     re.I,
 )
 _NO_DRIVER = re.compile(
