@@ -1,8 +1,8 @@
 # Copyright (c) 2026, the gpulab.workstation authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make doctor`: what playbooks/gpu_report.yml says, of this very machine. It takes Python alone, and changes"
-" nothing."""
+"""`make doctor`: what playbooks/gpu_report.yml says, of this very machine. It takes Python alone, and changes
+nothing."""
 
 from __future__ import annotations
 

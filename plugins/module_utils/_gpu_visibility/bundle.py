@@ -22,12 +22,15 @@ _SECRET = re.compile(
     r"(?i)([\w-]*(?:token|passw|secret|api_?key|credential|authorization)[\w-]*)(\\?[\"']?\s*[=:]\s*\\?[\"']?)"
     r"(?:(?:bearer|basic)\s+)?[^\s\"'&,;\\]+"
 )
+# As options of a command line, and those whose form tells what they are.
+_OPTION = re.compile(r"(?i)(--?[\w-]*(?:token|passw|secret|api-?key|credential)[\w-]*)(\s+)[^\s\"'&,;\\]+")
+_FORMS = re.compile(r"\b(?:(?:hf|gh[opsu]|github_pat|glpat|dckr_pat|sk|xox[abp])[-_][\w-]{12,}|AKIA[0-9A-Z]{16})\b")
 _IN_URL = re.compile(r"(://)[^\s/@:\"']+:[^\s/@\"']+@")
 _LONG = re.compile(r"(?<!sha256:)(?<![\w/.-])(?:[0-9a-f]{40,}|eyJ[\w-]{10,}\.[\w.-]{10,})(?![\w-])", re.I)
 _SERIAL = re.compile(r"(<serial>|\bSerial Number\s*:\s*)[^<\s]+")
 # Variables of containers are anybody's; only what tells of GPUs stays.
 _VARIABLE = re.compile(r'"([A-Za-z_]\w*)=((?:[^"\\]|\\.)*)"')
-_PUBLIC = re.compile(r"(?:NVIDIA|CUDA|JAX|TF|XLA|NV|LD|KERAS)_|PATH$|cgroup|name$", re.A)
+_PUBLIC = re.compile(r"^(?:(?:NVIDIA|CUDA|JAX|TF|XLA|NV|LD|KERAS)_|PATH$|cgroup|name$)", re.A)
 # Names of users that are words of the texts themselves, too.
 _WORDS = frozenset(
     [
@@ -143,7 +146,8 @@ class Recorder(System):
 
     def _people(self) -> list[str]:
         """Names of users: of /etc/passwd, of homes, of notebooks."""
-        lines = (System.read(self, "/etc/passwd") or "").splitlines()
+        # Not noted: the file has people's full names.
+        lines = (System.read_bytes(self, "/etc/passwd") or b"").decode("utf-8", "replace").splitlines()
         fields = (line.split(":") for line in lines)
         names = {one[0] for one in fields if len(one) > 2 and one[2].isdigit() and 1000 <= int(one[2]) < 60000}
         names.update(System.names(self, "/home") or [])
@@ -236,7 +240,7 @@ def cleaned(document: t.Any, people: t.Sequence[str], host: str = "") -> t.Any:
     def text(value: str) -> str:
         value = _IN_URL.sub(r"\1***@", value)
         value = _VARIABLE.sub(lambda one: one[0] if _PUBLIC.search(one[1]) else f'"{one[1]}=***"', value)
-        value = _SECRET.sub(r"\1\2***", value)
+        value = _FORMS.sub("***", _OPTION.sub(r"\1\2***", _SECRET.sub(r"\1\2***", value)))
         value = _SERIAL.sub(r"\1***", _LONG.sub("***", value))
         return person.sub(lambda found: names[found[0]], value) if person else value
 

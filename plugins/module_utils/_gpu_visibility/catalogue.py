@@ -60,6 +60,8 @@ _NVML_CAUSES = (
     "power_or_thermal",
 )
 _CONTAINER_CAUSES = (
+    "device_nodes_not_readable",
+    "cdi_spec_not_made_by_runtime",
     "docker_ignores_gpus",
     "cdi_vendor_unknown",
     "runtime_not_registered",
@@ -259,7 +261,7 @@ _MEASURED: tuple[Entry, ...] = (
             ("apt-get install linux-headers-$(uname -r)", "dkms autoinstall", "modprobe nvidia"),
             docs_url=_NVIDIA_DOCKER + "365",
         ),
-        source="NVIDIA/nvidia-docker#365, void-linux/void-packages#55536, damentz/liquorix-package#198",
+        source="NVIDIA/nvidia-docker#365, void-linux/void-packages#55536, #14273, damentz/liquorix-package#198",
         needs=("a GPU on the PCI bus",),
         excludes=("the loaded driver", "a module for this kernel", "a GPU in nvidia-smi"),
         first_guess="Headers that are missing; where they are there, building again fails in the same line.",
@@ -317,7 +319,7 @@ _MEASURED: tuple[Entry, ...] = (
             requires_reboot=True,
             docs_url=_OPEN + "393",
         ),
-        source="NVIDIA/open-gpu-kernel-modules#393",
+        source="NVIDIA/open-gpu-kernel-modules#393; in virtual machines NVIDIA/gpu-operator#1371, NVIDIA/nvtrust#55",
         needs=("the kernel's log",),
     ),
     Entry(
@@ -605,7 +607,7 @@ _MEASURED: tuple[Entry, ...] = (
             ("systemctl status nvidia-fabricmanager", "systemctl enable --now nvidia-fabricmanager"),
             docs_url="https://github.com/pytorch/pytorch/issues/35710",
         ),
-        source="pytorch#35710",
+        source="pytorch#35710, NVIDIA/gpu-operator#544, NVIDIA/nvtrust#55",
         needs=("an answer of nvidia-smi",),
     ),
     Entry(
@@ -800,13 +802,14 @@ _MEASURED: tuple[Entry, ...] = (
         detect=inside.docker_is_snap,
         signal="/var/snap/docker, or Docker's root is there",
         message="Docker comes from a snap",
-        cause="A snap is confined and never sees the toolkit's hook, nor the driver's libraries.",
+        cause="A snap is confined: it sees neither the host's toolkit nor, before the newest ones, the driver's"
+        " libraries.",
         remedy=Remedy(
             "Save what its containers hold, remove the snap, and install the package.",
             ("snap remove docker", "ansible-playbook site.yml --tags docker"),
             docs_url=_NVIDIA_DOCKER + "1642",
         ),
-        source="NVIDIA/nvidia-docker#1642",
+        source="NVIDIA/nvidia-docker#1642, canonical/docker-snap#148",
         needs=("Docker", "a container that fails"),
         excludes=("a new container that works",),
     ),
@@ -924,12 +927,12 @@ _MEASURED: tuple[Entry, ...] = (
         detect=inside.cuda_requirement,
         signal="`requirement error: unsatisfied condition: cuda>=...`; NVIDIA_REQUIRE_CUDA of the image and the"
         " driver's CUDA version",
-        message="{image} wants {wanted}, and the driver has {has}",
+        message="{image} wants {wanted}, and {has}",
         cause="The image was made for a newer driver.",
         remedy=Remedy(
             "Upgrade the driver, or take an image for an older CUDA.", ("nvidia-smi",), docs_url=_TOOLKIT + "152"
         ),
-        source="NVIDIA/nvidia-container-toolkit#152",
+        source="NVIDIA/nvidia-container-toolkit#152, sources of libnvidia-container (arch, brand, driver)",
         needs=("a container that fails",),
     ),
     Entry(
@@ -1007,7 +1010,7 @@ _MEASURED: tuple[Entry, ...] = (
             ),
             docs_url=_TOOLKIT + "676",
         ),
-        unless=("engine_without_gpu", "engine_is_podman"),
+        unless=("engine_without_gpu", "engine_is_podman", "docker_is_snap"),
         source="NVIDIA/nvidia-container-toolkit#676",
         needs=("a container that fails", "a GPU in nvidia-smi"),
         excludes=("an engine without a GPU",),
@@ -1019,10 +1022,10 @@ _MEASURED: tuple[Entry, ...] = (
         severity="error",
         detect=inside.container_gpus_missing,
         signal="the UUIDs that `nvidia-smi -L` lists inside and outside",
-        message="{where} sees {some} of {all} GPUs",
+        message="{where} sees {some} of {all} {what}",
         cause="It was given only some, or its CDI specification does not name all.",
         remedy=Remedy("Compare what the container was given with what the host has.", ("nvidia-ctk cdi list",)),
-        source="own",
+        source="own; for MIG NVIDIA/nvidia-docker#1473, NVIDIA/nvidia-container-toolkit#86",
         needs=("a look into a container", "a GPU in nvidia-smi"),
         unless=("cdi_spec_stale",),
     ),
@@ -1060,8 +1063,9 @@ _MEASURED: tuple[Entry, ...] = (
         layer="framework",
         severity="error",
         detect=inside.cuda_compatibility,
-        signal="cuInit 804 `forward compatibility was attempted on non supported HW`, or 803",
-        message="{name} cannot use this driver (CUDA error {code})",
+        signal="cuInit 804 `forward compatibility was attempted on non supported HW`, or 803; `kernel version ... does"
+        " not match DSO version`",
+        message="{name} cannot use this driver ({what})",
         cause="A cuda-compat library in the image goes before the driver's own libcuda: only data-centre GPUs allow"
         " that.",
         remedy=Remedy(
@@ -1069,7 +1073,7 @@ _MEASURED: tuple[Entry, ...] = (
             ("ldconfig -p | grep libcuda",),
             docs_url="https://github.com/gpustack/gpustack/issues/1254",
         ),
-        source="gpustack#1254",
+        source="gpustack#1254, tensorflow#48722",
         needs=("a framework",),
     ),
     Entry(
@@ -1100,15 +1104,16 @@ _MEASURED: tuple[Entry, ...] = (
         layer="framework",
         severity="error",
         detect=inside.no_kernels,
-        signal="compute capability 10 or higher with TensorFlow up to 2.21; `no kernel image is available`",
-        message="{name} {version} has no kernels for this GPU: it hangs or fails at the first computation",
+        signal="compute capability 10 or higher with TensorFlow up to 2.21; `no kernel image is available`, `is not"
+        " compatible with the current PyTorch installation`, `The minimum required Cuda capability is`",
+        message="{name} {version} has no kernels for this GPU: it leaves it out, hangs or fails",
         cause="The package was built before this GPU existed.",
         remedy=Remedy(
             "Use Keras with the back end jax or torch.",
             ("KERAS_BACKEND=jax",),
             docs_url="https://github.com/tensorflow/tensorflow/issues/89272",
         ),
-        source="tensorflow#89272",
+        source="tensorflow#89272; PyTorch's and TensorFlow's own words",
         needs=("a framework",),
     ),
     Entry(
@@ -1178,7 +1183,7 @@ ENTRIES: tuple[Entry, ...] = (*REPORTED, *_MEASURED)
 
 def findings(seen: Seen) -> list[dict[str, t.Any]]:
     """What the catalogue recognises, in the order of the layers."""
-    hits = [(entry, hit, _confidence(seen, entry, hit)) for entry in ENTRIES for hit in entry.detect(seen)]
+    hits = [(entry, hit, confidence(seen, entry, hit)) for entry in ENTRIES for hit in entry.detect(seen)]
     found = {
         entry.id
         for entry, hit, _sure in hits
@@ -1188,7 +1193,7 @@ def findings(seen: Seen) -> list[dict[str, t.Any]]:
     return [_finding(entry, hit, sure, engine) for entry, hit, sure in hits if not found.intersection(entry.unless)]
 
 
-def _confidence(seen: Seen, entry: Entry, hit: Hit) -> str:
+def confidence(seen: Seen, entry: Entry, hit: Hit) -> str:
     """Certain means proven: what a row needs was seen, and nothing that speaks against it."""
     wanted = hit.confidence or entry.confidence
     if is_contradicted(seen, entry.excludes):

@@ -95,7 +95,7 @@ FACTS: dict[str, Fact] = {
     "a look into a container": lambda seen: bool(seen.looks),
     "a container that fails": _looks(lambda look: not look.works),
     "a new container that works": _looks(lambda look: look.works and look.container is None),
-    "SELinux": lambda seen: seen.selinux_enforcing,
+    "SELinux": lambda seen: seen.selinux_confines,
     "a container in a container": lambda seen: seen.platform == "container",
     "a framework": lambda seen: bool(seen.frameworks),
     "a framework without GPUs": _frameworks(lambda one: not one.answer.devices),

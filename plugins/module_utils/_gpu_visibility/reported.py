@@ -379,7 +379,7 @@ REPORTED: tuple[Entry, ...] = (
             ),
             docs_url=_CDI_DOCS,
         ),
-        source="NVIDIA/nvidia-container-toolkit#146, the engine's own warnings from Docker 29 on",
+        source="NVIDIA/nvidia-container-toolkit#146, #434, the engine's own warnings from Docker 29 on",
         needs=("a CDI specification", "an answer of the engine"),
         unless=("cdi_spec_too_new", "cdi_spec_stale", "cdi_device_unknown"),
         first_guess="A specification that is missing, though nvidia-ctk cdi list showed its devices.",
@@ -404,6 +404,27 @@ REPORTED: tuple[Entry, ...] = (
         first_guess="A generator that did not run; it had, into /run/cdi, which the engine does not read.",
     ),
     # The toolkit
+    Entry(
+        id="cdi_spec_not_made_by_runtime",
+        rows=(),
+        layer="toolkit",
+        severity="error",
+        detect=engine.not_made_by_runtime,
+        signal="`unresolvable CDI devices runtime.nvidia.com/gpu=...`",
+        message="the toolkit's runtime could not make its own CDI specification for a container",
+        cause="In its newer modes the runtime makes a specification for each container, of the kind runtime.nvidia.com,"
+        " which no file has. It did not find the driver's libraries or nodes, and says so in its own log only.",
+        remedy=Remedy(
+            "Make one by hand, which says what is missing; or ask with --device nvidia.com/gpu=all, which takes the"
+            " specification in a file.",
+            ("nvidia-ctk --debug cdi generate > /dev/null", "journalctl --unit docker --grep nvidia"),
+            docs_url=_TOOLKIT + "1537",
+        ),
+        source="NVIDIA/nvidia-container-toolkit#1537",
+        needs=("a container that fails",),
+        confidence="likely",
+        first_guess="A file in /etc/cdi that is missing; the runtime reads none for this kind of device.",
+    ),
     Entry(
         id="toolkit_no_cgroups",
         rows=(),
@@ -591,8 +612,8 @@ REPORTED: tuple[Entry, ...] = (
         severity="error",
         detect=engine.runtime_gone,
         signal='`exec: "nvidia-container-runtime": executable file not found`, `fork/exec ...: no such file or'
-        " directory`",
-        message="Docker is to run {program}, which is not there",
+        " directory` or `permission denied`; the same of nvidia-container-cli",
+        message="Docker cannot run {program}: {what}",
         cause="The toolkit was removed, and daemon.json (runtimes, default-runtime) or a drop-in of docker.service"
         " still"
         " names its runtime.",
@@ -604,7 +625,7 @@ REPORTED: tuple[Entry, ...] = (
             ),
             docs_url=_HUB + "NVIDIA/nvidia-container-runtime/issues/98",
         ),
-        source="NVIDIA/nvidia-container-runtime#98, #35, NVIDIA/nvidia-docker#686, #1190",
+        source="NVIDIA/nvidia-container-runtime#98, #35, #89, NVIDIA/nvidia-docker#686, #1190",
         needs=("a container that fails",),
         first_guess="A Docker that is broken and is to be installed again; its configuration stays, and so does this.",
     ),
@@ -632,9 +653,8 @@ REPORTED: tuple[Entry, ...] = (
         layer="toolkit",
         severity="error",
         detect=engine.toolkit_without_driver,
-        signal="`nvml error: driver not loaded` or `driver error: failed to process request` on the hook's stderr,"
-        " while"
-        " nvidia-smi works",
+        signal="`nvml error: driver not loaded`, `nvml error: driver/library version mismatch`, `driver error: failed"
+        " to process request` or `no adapters were found` on the hook's stderr, while nvidia-smi works",
         message="the toolkit finds no driver, which nvidia-smi here does ({said})",
         cause="The engine runs elsewhere (a virtual machine, WSL's other distribution), or the toolkit is older than"
         " the"
@@ -644,7 +664,8 @@ REPORTED: tuple[Entry, ...] = (
             ("docker context ls", "nvidia-container-cli --load-kmods info", "nvidia-container-cli --version"),
             docs_url=_TOOLKIT + "260",
         ),
-        source="NVIDIA/nvidia-container-toolkit#260, NVIDIA/k8s-device-plugin#219, #171, NVIDIA/nvidia-docker#1203",
+        source="NVIDIA/nvidia-container-toolkit#260, #155, NVIDIA/k8s-device-plugin#219, #171,"
+        " NVIDIA/nvidia-docker#1203",
         needs=("a container that fails", "a GPU in nvidia-smi"),
         confidence="likely",
         first_guess="A driver that is to be installed again; nvidia-smi beside it worked all the time.",

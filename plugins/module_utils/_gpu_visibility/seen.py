@@ -57,6 +57,11 @@ class Smi:
         return max(codes, default=None)
 
     @property
+    def crashed(self) -> bool:
+        """Whether it was ended by a signal of its own making; a shell before it adds 128."""
+        return self.rc in (-4, -6, -7, -8, -11, 132, 134, 135, 136, 139)
+
+    @property
     def text(self) -> str:
         return "\n".join(run.text for run in (self.listing_run, self.xml_run) if run is not None)
 
@@ -252,6 +257,12 @@ class Seen:
     @property
     def no_cgroups(self) -> bool:
         return self.toolkit_settings.get("nvidia-container-cli.no-cgroups") == "true"
+
+    @property
+    def selinux_confines(self) -> bool:
+        """Whether SELinux keeps containers from things: Docker has it off by default, Podman on."""
+        asked = self.docker is not None and (self.docker.selinux or self.docker.is_podman)
+        return self.selinux_enforcing and asked
 
     @property
     def driver_version(self) -> str | None:

@@ -91,6 +91,20 @@ def test_bundle(inventory: Path, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.glob("each*")} == {"each-lost.json", "each-none.json"}
 
 
+def test_query(inventory: Path) -> None:
+    """One value, a table, or the evidence, in place of the page; a mistake in it is a sentence."""
+    asked = ("--limit", "lost,localhost", "-e")
+    done = play(inventory, *asked, json.dumps({"report_query": "findings[].[id, confidence]"}), NO_COLOR="1")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert re.search(r"^\s+- +- gpu_lost\n\s+- certain$", done.stdout, re.M), done.stdout
+    assert "Next: " not in done.stdout
+    evidence = play(inventory, *asked, json.dumps({"report_query": "layers[?status != 'ok'].evidence[].ref"}))
+    assert "nvidia-smi -L" in evidence.stdout
+    wrong = play(inventory, *asked, json.dumps({"report_query": "findings[?"}))
+    assert wrong.returncode == 2
+    assert "JMESPath" in wrong.stdout + wrong.stderr
+
+
 def test_exit_status(inventory: Path) -> None:
     """For cron; and colours where they are wanted."""
     assert play(inventory, "--limit", "lost,localhost").returncode == 2

@@ -15,7 +15,7 @@ from ..parsers import toolkit as toolkit_text
 from ..seen import CdiFile, InFramework, Seen
 from . import Hit
 from .engine import UNRESOLVED
-from .words import arguments, reason
+from .words import DENIED, arguments, reason
 from .words import where as _where
 
 _NO_GPU_DRIVER = re.compile(r'could not select device driver "(?:nvidia)?" with capabilities: \[\[gpu')
@@ -23,14 +23,13 @@ _NO_CDI_DRIVER = re.compile(r'could not select device driver "cdi"')
 _NO_RUNTIME = re.compile(r"unknown or invalid runtime name: nvidia|Unknown runtime specified nvidia", re.I)
 _NO_VENDOR = re.compile(r"failed to discover GPU vendor from CDI|no known GPU vendor found", re.I)
 _GONE = re.compile(r'failed to stat CDI host device "([^"]+)"')
-_REQUIREMENT = re.compile(r"unsatisfied condition: (cuda[^\s,]+)", re.I)
+_REQUIREMENT = re.compile(r"unsatisfied condition: ([a-z]+ ?[<>=!]+ ?[^\s,:]+)", re.I)
 _BAKED_IN = re.compile(
     r"([\w./+-]{0,200}\blib[\w.+-]{1,80}\.so[\w.]{0,20}|file creation failed: \S{1,400}): file exists", re.I
 )
 _NOT_LOADED = re.compile(r"load library failed: (\S+?):|failed to initialize NVML: ERROR_LIBRARY_NOT_FOUND", re.I)
 _BPF = re.compile(r"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: operation not permitted", re.I)
 _UNKNOWN_ERROR = re.compile(r"Failed to initialize NVML: Unknown Error", re.I)
-_DENIED = re.compile(r"Failed to initialize NVML: Insufficient Permissions", re.I)
 _NO_SMI = re.compile(r'exec: "nvidia-smi": executable file not found|nvidia-smi: (?:command )?not found', re.I)
 _FIRST_WITHOUT_KERNELS = (10, 0)
 _RESTART = "systemctl restart docker"
@@ -72,7 +71,12 @@ def docker_is_snap(seen: Seen) -> t.Iterator[Hit]:
     if any(look.works for look in seen.looks):
         return  # newer snaps bring what it takes
     if seen.has_device and (seen.docker_install == "snap" or (root or "").startswith("/var/snap/docker")):
-        yield Hit()
+        by_it = _NO_GPU_DRIVER.search(seen.container_text) or _NOT_LOADED.search(seen.container_text)
+        if by_it or not seen.looks:
+            yield Hit(confidence=None if by_it else "likely")
+        else:
+            # A container in one fails for other reasons, too.
+            yield Hit(severity="warning", confidence="possible")
 
 
 def docker_not_running(seen: Seen) -> t.Iterator[Hit]:
@@ -88,6 +92,16 @@ def docker_not_running(seen: Seen) -> t.Iterator[Hit]:
                 commands=("docker context ls", "systemctl --user start docker"),
             )
         else:
+            if "permission denied" in seen.docker.problem:
+                yield Hit(
+                    values={"said": seen.docker.problem},
+                    severity="warning",
+                    confidence="possible",
+                    cause="It runs, and this user may not talk to it.",
+                    remedy="Look as root; or add the user to the group docker, which is as much as to be root.",
+                    commands=("sudo make doctor", "id -nG"),
+                )
+                return
             runs = "dockerd does not run" in seen.docker.problem
             yield Hit(values={"said": seen.docker.problem}, confidence=None if runs else "likely")
 
@@ -191,8 +205,18 @@ def cuda_requirement(seen: Seen) -> t.Iterator[Hit]:
         said = _REQUIREMENT.search(look.run.text)
         satisfied = toolkit_text.is_satisfied(look.required_cuda, seen.cuda_version)
         wanted = said[1] if said else f"cuda>={toolkit_text.required_cuda(look.required_cuda)}"
-        values = {"image": look.image or "the image", "wanted": wanted, "has": seen.cuda_version or "an older one"}
-        if said:
+        has = f"the driver has {seen.cuda_version or 'an older one'}"
+        values = {"image": look.image or "the image", "wanted": wanted, "has": has}
+        if said and not wanted.lower().startswith("cuda"):
+            yield Hit(
+                values={**values, "has": "this host is another"},
+                cause="NVIDIA_REQUIRE_... of the image names the GPUs and drivers that it was made for; these are not"
+                " among them.",
+                remedy="Take an image for this GPU and driver. NVIDIA_DISABLE_REQUIRE=1 leaves the check out, and not"
+                " its reason.",
+                commands=("docker image inspect --format '{{json .Config.Env}}' IMAGE",),
+            )
+        elif said:
             yield Hit(values=values)
         elif satisfied is False:
             # CDI does not check it: the container starts, and its CUDA does not.
@@ -210,8 +234,8 @@ def rootless_cgroups(seen: Seen) -> t.Iterator[Hit]:
 
 def selinux_denies(seen: Seen) -> t.Iterator[Hit]:
     for look in seen.looks:
-        if seen.nvml_works and _DENIED.search(look.run.text):
-            yield Hit(values={"where": _where(look)}, confidence=None if seen.selinux_enforcing else "possible")
+        if seen.nvml_works and seen.selinux_enforcing and DENIED.search(look.run.text):
+            yield Hit(values={"where": _where(look)}, confidence=None if seen.selinux_confines else "possible")
 
 
 def smi_absent_inside(seen: Seen) -> t.Iterator[Hit]:
@@ -247,11 +271,23 @@ def container_gpus_missing(seen: Seen) -> t.Iterator[Hit]:
         if look.inside is None or look.inside.smi_rc != 0:
             continue
         inside = {gpu.uuid for gpu in look.inside.listing.gpus}
+        cut_up = [gpu for gpu in seen.listed if gpu.mig and gpu.uuid in inside]
+        if cut_up and not any(gpu.mig for gpu in look.inside.listing.gpus):
+            count = sum(len(gpu.mig) for gpu in cut_up)
+            yield Hit(
+                [gpu.uuid for gpu in cut_up],
+                {"where": _where(look), "some": 0, "all": count, "what": "MIG devices"},
+                confidence=None if look.container is None else "likely",
+                cause="It was given the GPU and none of its MIG devices, without which CUDA finds nothing: the"
+                " container, or its CDI specification, is of before they were made, or the toolkit does not see them.",
+                remedy="Write the specification again, and make the container anew.",
+                commands=("systemctl restart nvidia-cdi-refresh.service", "ls /dev/nvidia-caps"),
+            )
         missing = [gpu.uuid for gpu in seen.listed if gpu.uuid not in inside]
         if missing:
             # A container that runs may have been given some of them on purpose.
             chosen = look.container is not None and bool(inside)
-            values = {"where": _where(look), "some": len(inside), "all": len(seen.listed)}
+            values = {"where": _where(look), "some": len(inside), "all": len(seen.listed), "what": "GPUs"}
             yield Hit(missing, values, severity="info" if chosen else None)
 
 
@@ -275,7 +311,16 @@ def cuda_compatibility(seen: Seen) -> t.Iterator[Hit]:
     for one in seen.frameworks:
         for code in (804, 803):
             if f"cuda:{code}" in one.answer.errors:
-                yield Hit(values={"name": one.name, "code": code}, layer=f"framework:{one.name}")
+                yield Hit(values={"name": one.name, "what": f"CUDA error {code}"}, layer=f"framework:{one.name}")
+        if one.answer.other_libcuda and not one.answer.devices:
+            kernel, library = one.answer.other_libcuda
+            what = f"its libcuda is {library}, and the driver {kernel}"
+            yield Hit(
+                values={"name": one.name, "what": what},
+                layer=f"framework:{one.name}",
+                cause="A libcuda of another version goes before the driver's own: of cuda-compat, of the driver's"
+                " packages in the image, or by LD_LIBRARY_PATH.",
+            )
 
 
 def without_cuda(seen: Seen) -> t.Iterator[Hit]:
@@ -286,7 +331,12 @@ def without_cuda(seen: Seen) -> t.Iterator[Hit]:
         if one.answer.cuda_build is False:
             yield Hit(values={"name": one.name, "what": "is built without CUDA"}, layer=f"framework:{one.name}")
         elif errors & {"library_missing", "cuda_not_loaded", "cpu_only"}:
-            yield Hit(values={"name": one.name, "what": "misses libraries of CUDA"}, layer=f"framework:{one.name}")
+            cause = "The CUDA packages beside it are missing, or other copies go before them, by LD_LIBRARY_PATH."
+            yield Hit(
+                values={"name": one.name, "what": "misses libraries of CUDA"},
+                layer=f"framework:{one.name}",
+                cause=cause if one.answer.cuda_build else None,
+            )
         elif "no_cuda_driver" in errors and not any(error.startswith("cuda:") for error in errors - {"cuda:303"}):
             what = "finds no libcuda.so.1 of the driver"
             yield Hit(values={"name": one.name, "what": what}, layer=f"framework:{one.name}", confidence="likely")
@@ -297,7 +347,25 @@ def no_kernels(seen: Seen) -> t.Iterator[Hit]:
         new = [gpu for gpu in one.answer.devices or [] if _capability(gpu.compute_capability) >= _FIRST_WITHOUT_KERNELS]
         affected = one.name == "tensorflow" and _release(one.answer.version) <= (2, 21)
         values = {"name": one.name, "version": one.answer.version or "?"}
-        if "no_kernels" in one.answer.errors:
+        if "gpu_too_old" in one.answer.errors:
+            yield Hit(
+                values=values,
+                layer=f"framework:{one.name}",
+                cause="The GPU is older than those that this release of the package is built for.",
+                remedy="Take an older release of the package, which has kernels for this GPU, or a newer GPU.",
+                commands=("nvidia-smi --query-gpu=name,compute_cap --format=csv",),
+            )
+        elif "no_kernels" in one.answer.errors and not new:
+            yield Hit(
+                values=values,
+                layer=f"framework:{one.name}",
+                cause="The package was not built for GPUs of this generation: it is older than the GPU, or has given"
+                " it up.",
+                remedy="Compare the GPU's compute capability with those of the package, and take the release that"
+                " has it.",
+                commands=("nvidia-smi --query-gpu=name,compute_cap --format=csv",),
+            )
+        elif "no_kernels" in one.answer.errors:
             yield Hit(values=values, layer=f"framework:{one.name}")
         elif new and affected:
             yield Hit(values=values, layer=f"framework:{one.name}", confidence="likely")
@@ -311,7 +379,9 @@ def framework_gpus_missing(seen: Seen) -> t.Iterator[Hit]:
             continue
         there, wanted = len(one.answer.devices), _given(seen, one)
         if there < wanted:
-            codes = ", ".join(filter(None, [*one.answer.errors, one.answer.said])) or "no error"
+            last = next(reversed(one.run.stderr.strip().splitlines()), "")[-300:]
+            codes = ", ".join(filter(None, [*one.answer.errors, one.answer.said]))
+            codes = codes or (f"no error that is known here; its last words: {last}" if last else "no error")
             yield Hit(
                 values={"name": one.name, "some": there, "all": wanted, "errors": codes}, layer=f"framework:{one.name}"
             )

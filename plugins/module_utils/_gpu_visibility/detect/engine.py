@@ -15,26 +15,26 @@ from ..seen import CdiFile, Seen
 from . import Hit
 from .words import where
 
-UNRESOLVED = re.compile(r"unresolvable CDI devices ([^\s:]+)")
-_HOOK_REFUSES = re.compile(r"invoking the NVIDIA Container Runtime Hook directly", re.I)
-_NO_LDCONFIG = re.compile(r"ldcache error: open failed: (\S+): no such file", re.I)
-_LDCONFIG_FAILS = re.compile(r"ldcache error: process (\S+) ((?:failed|terminated) with [^\n:]{1,40}:? ?\d*)", re.I)
+# Of the kind runtime.nvidia.com the toolkit's runtime makes a specification by itself, for each container.
+# Names of MIG devices have a colon in them, and several a comma between them.
+UNRESOLVED = re.compile(r"unresolvable CDI devices (?!runtime\.)((?:[^\s,]+, ?)*[^\s,]+?)[.:]?(?=\s|$)")
+_NOT_MADE = re.compile(r"unresolvable CDI devices runtime\.nvidia\.com/")
 _REFUSED_CAPABILITIES = re.compile(r"unsupported capabilities found in '([^']*)' \(allowed '([^']*)'\)", re.I)
-_REFUSED_VARIABLE = re.compile(r"insufficient privileges to read device list from NVIDIA_VISIBLE_DEVICES", re.I)
 _NESTED = re.compile(
     r"BPF_CGROUP_DEVICE\) failed: operation not permitted|devices\.(?:allow|deny): operation not", re.I
 )
-_NO_RUNTIME_PROGRAM = re.compile(
-    r'exec: "([^"]*nvidia-container-runtime[^"]*)": executable file not found'
-    r"|(?:fork/exec|exec|stat) (\S*nvidia-container-runtime\S*): no such file",
+# It goes into a command that somebody copies: nothing that a shell reads otherwise.
+_NO_PROGRAM = re.compile(
+    r'exec: "(?P<name>[\w./-]*nvidia-container-(?:runtime|cli)[\w./-]*)": executable file not found'
+    r"|(?:fork/exec|exec|stat) (?P<path>[\w./-]*nvidia-container-runtime[\w./-]*):"
+    r" (?P<why>no such file|permission denied)",
     re.I,
 )
-_NO_NODE = re.compile(r"mount error: stat failed: (/dev/[\w./-]+): no such file", re.I)
-_NO_DRIVER = re.compile(r"nvml error: driver not loaded|driver error: failed to process request", re.I)
-_OLD_CGROUPS = re.compile(
-    r"cgroup subsystem devices not found|failed to get device cgroup (?:mount )?path|no cgroup filesystem mounted", re.I
+_NO_DRIVER = re.compile(
+    r"nvml error: driver not loaded|driver error: failed to process request|nvml error: driver/library version mismatch"
+    r"|WSL environment detected but no adapters were found",
+    re.I,
 )
-_RPC_TIMED_OUT = re.compile(r"(?:driver )?(?:rpc )?error: timed out", re.I)
 _MISMATCH = re.compile(r"Driver/library version mismatch", re.I)
 _INSIDE_VERSION = re.compile(r"NVML library version: ([\d.]*\d)")
 _NO_ACCESS = re.compile(
@@ -44,6 +44,33 @@ _NO_ACCESS = re.compile(
 _CDI_OF_ENGINES = (((0,), (0, 6, 0)), ((26, 1), (0, 7, 0)), ((28,), (0, 8, 0)), ((28, 2), (1, 0, 0)), ((29, 1), (9,)))
 _SURE_BEFORE = (26, 1)
 _DESKTOP = "Docker Desktop"
+
+
+def said(pattern: str) -> t.Callable[[Seen], t.Iterator[Hit]]:
+    """A fault that the toolkit or the engine says in words of its own; the pattern's groups are what the texts name."""
+    words = re.compile(pattern, re.I)
+
+    def detect(seen: Seen) -> t.Iterator[Hit]:
+        for look in seen.looks:
+            found = words.search(look.run.text)
+            if found:
+                given = {name: value for name, value in found.groupdict().items() if value}
+                yield Hit(values={"mode": seen.toolkit_mode or "cdi or csv", "where": where(look), **given})
+
+    return detect
+
+
+old_cgroups = said(
+    r"cgroup subsystem devices not found|failed to get device cgroup (?:mount )?path|no cgroup filesystem mounted"
+)
+starts_each_time = said(r"(?:driver )?(?:rpc )?error: timed out")
+hook_refuses = said(r"invoking the NVIDIA Container Runtime Hook directly")
+no_ldconfig = said(r"ldcache error: open failed: (?P<path>\S+): no such file")
+ldconfig_fails = said(
+    r"ldcache error: process (?P<path>\S+) (?P<how>(?:failed|terminated) with [^\n:]{1,40}(?:: ?\d+)?)"
+)
+variable_refused = said(r"insufficient privileges to read device list from NVIDIA_VISIBLE_DEVICES")
+node_missing = said(r"mount error: stat failed: (?P<node>/dev/[\w./-]+): no such file")
 
 
 def without_gpu(seen: Seen) -> t.Iterator[Hit]:
@@ -96,16 +123,16 @@ def device_unknown(seen: Seen) -> t.Iterator[Hit]:
     unresolved = UNRESOLVED.search(seen.container_text)
     names = _names(seen)
     if unresolved and names:
-        missing = [one for one in unresolved[1].split(",") if one.partition("=")[2] not in names]
+        missing = [one for one in re.split(", ?", unresolved[1]) if one not in names]
         if missing:
-            values = {"device": ", ".join(missing), "path": seen.gpu_specs[0].path, "names": ", ".join(names[:6])}
-            yield Hit(values=values)
+            shown = ", ".join(name.partition("=")[2] for name in names[:6])
+            yield Hit(values={"device": ", ".join(missing), "path": seen.gpu_specs[0].path, "names": shown})
 
 
 def spec_not_loaded(seen: Seen) -> t.Iterator[Hit]:
     """The specification names the device, and the engine does not know it."""
     unresolved = UNRESOLVED.search(seen.container_text)
-    asked = [one.partition("=")[2] for one in unresolved[1].split(",")] if unresolved else []
+    asked = re.split(", ?", unresolved[1]) if unresolved else []
     if not asked or not set(asked) <= set(_names(seen)):
         refused = [line for line in (seen.docker.warnings if seen.docker else ()) if _is_of_cdi(line)]
         if refused:
@@ -123,8 +150,18 @@ def spec_not_loaded(seen: Seen) -> t.Iterator[Hit]:
         commands = ("nvidia-ctk cdi list", f"rm {twice[0]}")
         remedy = "Remove the one that is not refreshed, which nvidia-cdi-refresh does not write."
         yield Hit(values={"path": twice[0], "said": said}, cause=cause, remedy=remedy, commands=commands)
+        return
+    paths = ", ".join(file.path for file in seen.gpu_specs)
+    if seen.engine == "rootless" and not refused:
+        yield Hit(
+            values={"path": paths, "said": said},
+            confidence="likely",
+            cause="A rootless engine sees /etc and /run as they were when it started: a directory of specifications"
+            " that came later is not in its copy.",
+            remedy="Restart the engine after the specification is written.",
+            commands=("systemctl --user restart docker", "nvidia-ctk cdi list"),
+        )
     else:
-        paths = ", ".join(file.path for file in seen.gpu_specs)
         yield Hit(values={"path": paths, "said": said}, confidence="certain" if refused else "likely")
 
 
@@ -134,6 +171,11 @@ def spec_elsewhere(seen: Seen) -> t.Iterator[Hit]:
         folders = ", ".join(seen.docker.cdi_directories or [])
         severity = "error" if UNRESOLVED.search(seen.container_text) else None
         yield Hit(values={"path": there[0].path, "folders": folders}, severity=severity)
+
+
+def not_made_by_runtime(seen: Seen) -> t.Iterator[Hit]:
+    if _NOT_MADE.search(seen.container_text):
+        yield Hit()
 
 
 def no_cgroups(seen: Seen) -> t.Iterator[Hit]:
@@ -149,21 +191,10 @@ def no_cgroups(seen: Seen) -> t.Iterator[Hit]:
         yield Hit(values={"where": "a container that gets GPUs by the hook"}, severity="warning", confidence="likely")
 
 
-def old_cgroups(seen: Seen) -> t.Iterator[Hit]:
-    for look in seen.looks:
-        if _OLD_CGROUPS.search(look.run.text):
-            yield Hit(values={"where": where(look)})
-
-
-def starts_each_time(seen: Seen) -> t.Iterator[Hit]:
-    for look in seen.looks:
-        if _RPC_TIMED_OUT.search(look.run.text):
-            yield Hit(values={"where": where(look)})
-
-
 def library_inside(seen: Seen) -> t.Iterator[Hit]:
     for look in seen.looks:
-        if look.works or not seen.nvml_works or not _MISMATCH.search(look.run.text):
+        # What the hook says of the library is no matter of the image, which has not come so far then.
+        if look.works or look.inside is None or not seen.nvml_works or not _MISMATCH.search(look.run.text):
             continue
         said = _INSIDE_VERSION.search(look.run.text)
         inside = said[1] if said else None
@@ -205,27 +236,6 @@ def capability_missing(seen: Seen) -> t.Iterator[Hit]:
             )
 
 
-def hook_refuses(seen: Seen) -> t.Iterator[Hit]:
-    for look in seen.looks:
-        if _HOOK_REFUSES.search(look.run.text):
-            mode = seen.toolkit_mode or "cdi or csv"
-            yield Hit(values={"where": where(look), "mode": mode})
-
-
-def no_ldconfig(seen: Seen) -> t.Iterator[Hit]:
-    for look in seen.looks:
-        found = _NO_LDCONFIG.search(look.run.text)
-        if found:
-            yield Hit(values={"path": found[1]})
-
-
-def ldconfig_fails(seen: Seen) -> t.Iterator[Hit]:
-    for look in seen.looks:
-        found = _LDCONFIG_FAILS.search(look.run.text)
-        if found:
-            yield Hit(values={"path": found[1], "how": found[2].strip(), "where": where(look)})
-
-
 def capabilities_refused(seen: Seen) -> t.Iterator[Hit]:
     for look in seen.looks:
         found = _REFUSED_CAPABILITIES.search(look.run.text)
@@ -233,11 +243,6 @@ def capabilities_refused(seen: Seen) -> t.Iterator[Hit]:
             mixed = "all" in found[1].split(",") and found[1] != "all"
             cause = "`all` stands for itself, and not in a list with others." if mixed else None
             yield Hit(values={"asked": found[1], "allowed": found[2]}, cause=cause)
-
-
-def variable_refused(seen: Seen) -> t.Iterator[Hit]:
-    if _REFUSED_VARIABLE.search(seen.container_text):
-        yield Hit()
 
 
 def nested(seen: Seen) -> t.Iterator[Hit]:
@@ -248,32 +253,67 @@ def nested(seen: Seen) -> t.Iterator[Hit]:
 
 def runtime_gone(seen: Seen) -> t.Iterator[Hit]:
     for look in seen.looks:
-        found = _NO_RUNTIME_PROGRAM.search(look.run.text)
-        if found:
-            yield Hit(values={"program": found[1] or found[2]})
-
-
-def node_missing(seen: Seen) -> t.Iterator[Hit]:
-    for look in seen.looks:
-        found = _NO_NODE.search(look.run.text)
-        if found:
-            yield Hit(values={"node": found[1]})
+        found = _NO_PROGRAM.search(look.run.text)
+        if not found:
+            continue
+        program = found["name"] or found["path"]
+        if found["why"] and found["why"].lower().startswith("permission"):
+            yield Hit(
+                values={"program": program, "what": "permission denied"},
+                confidence="likely",
+                cause="The program is there, and is not executable, lies on a file system that is mounted noexec, or"
+                " SELinux or AppArmor keeps Docker from it.",
+                remedy="See its mode and its file system, and what was denied; install the toolkit again.",
+                commands=(f"ls -lZ {program}", "journalctl --boot --grep 'denied'"),
+            )
+        elif program.endswith("nvidia-container-cli"):
+            yield Hit(
+                values={"program": program, "what": "it is not there"},
+                cause="The toolkit's hook calls it, and its package libnvidia-container-tools is not installed, or not"
+                " where Docker's PATH leads.",
+                remedy="Install the toolkit's packages together, in one version.",
+                commands=("apt-get install libnvidia-container-tools", "command -v nvidia-container-cli"),
+            )
+        else:
+            yield Hit(values={"program": program, "what": "it is not there"})
 
 
 def toolkit_without_driver(seen: Seen) -> t.Iterator[Hit]:
     for look in seen.looks:
         found = _NO_DRIVER.search(look.run.text)
-        if found and seen.nvml_works:
-            yield Hit(values={"said": found[0]})
+        if not found or not seen.nvml_works:
+            continue
+        values = {"said": found[0]}
+        if "mismatch" in found[0].lower():
+            yield Hit(
+                values=values,
+                cause="It loads another libnvidia-ml than nvidia-smi does: its `root` setting leads to another driver,"
+                " as a driver in a container has it, or libraries of two versions are installed.",
+                remedy="See which libraries there are, and where the toolkit looks.",
+                commands=(
+                    "ldconfig -p | grep libnvidia-ml",
+                    "grep -nE 'root|ldcache' /etc/nvidia-container-runtime/config.toml",
+                ),
+            )
+        elif seen.engine == "desktop_wsl":
+            yield Hit(
+                values=values,
+                cause="The engine is in another distribution, that of Docker Desktop, which gets no GPU from Windows.",
+                remedy="On Windows, update the driver, WSL and Docker Desktop, and restart WSL.",
+                commands=("wsl.exe --update", "wsl.exe --shutdown"),
+            )
+        else:
+            yield Hit(values=values)
 
 
 def _names(seen: Seen) -> list[str]:
-    return list(dict.fromkeys(name for file in seen.gpu_specs for name in file.spec.devices))
+    """The devices of all specifications, with their kind before them, as an engine is asked for them."""
+    return list(dict.fromkeys(f"{file.spec.kind}={name}" for file in seen.gpu_specs for name in file.spec.devices))
 
 
 def _is_known_to_engine(seen: Seen, file: CdiFile) -> bool:
-    known = {one.partition("=")[2] for one in (seen.docker.cdi_devices if seen.docker else None) or []}
-    return bool(known) and set(file.spec.devices) <= known
+    known = set((seen.docker.cdi_devices if seen.docker else None) or [])
+    return bool(known) and {f"{file.spec.kind}={name}" for name in file.spec.devices} <= known
 
 
 def _is_of_cdi(warning: str) -> bool:
@@ -283,7 +323,7 @@ def _is_of_cdi(warning: str) -> bool:
 def _named_twice(seen: Seen, asked: t.Iterable[str]) -> list[str]:
     """Files of one directory that name the same device, neither of which counts then."""
     for name in asked:
-        with_it = [file.path for file in seen.gpu_specs if name in file.spec.devices]
+        with_it = [file.path for file in seen.gpu_specs if name.partition("=")[2] in file.spec.devices]
         for folder in dict.fromkeys(map(os.path.dirname, with_it)):
             mine = [path for path in with_it if os.path.dirname(path) == folder]
             # Those of a later directory go before those of an earlier one, so only the last one's count.

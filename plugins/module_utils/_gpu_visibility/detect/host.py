@@ -12,15 +12,18 @@ import typing as t
 from ..seen import PciGpu, Seen
 from . import Hit
 from .kernel import is_dead
+from .words import DENIED
 
 _NO_DEVICES = re.compile(r"No devices (?:were )?found", re.I)
 _OTHER_NVML = re.compile(r"Failed to initialize NVML: (.{1,200})")
+_OTHER_FABRIC = re.compile(r"driver interface version ([\d.]*\d) don.?t match", re.I)
 _FOR_GUESTS = re.compile(r"vfio|pci-?stub|pciback", re.I)
 _ENROLLED = re.compile(r"Canonical|Debian Secure Boot", re.I)
 # Why a module does not build, by what its log says: cause, remedy, commands.
 _WHY: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "source": (
-        "The headers are there, and the source of this driver does not fit the kernel: the driver is too old for it.",
+        "The headers are there, and the source of this driver does not fit the kernel or its compiler: the driver is"
+        " too old for it.",
         "Install a newer driver, or boot the older kernel and hold it.",
         ("apt-cache policy nvidia-driver nvidia-kernel-dkms", "dkms status"),
     ),
@@ -44,8 +47,13 @@ _WHY: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Boot a kernel without PREEMPT_RT; IGNORE_PREEMPT_RT_PRESENCE=1 builds it nevertheless, without a warranty.",
         ("uname -v", "dkms autoinstall"),
     ),
+    "tools": (
+        "Something that the build needs beside the compiler is not installed; its own words say which.",
+        "Install it, and build again.",
+        ("apt-get install libelf-dev", "dkms autoinstall"),
+    ),
     "headers": (
-        "The headers of this kernel were not found when the module was built.",
+        "The headers of this kernel were not found when the module was built, or are not complete.",
         "Install the headers of this kernel and build the module.",
         ("apt-get install linux-headers-$(uname -r)", "dkms autoinstall"),
     ),
@@ -111,7 +119,10 @@ def signature_rejected(seen: Seen) -> t.Iterator[Hit]:
     if seen.driver or seen.nvml_works or not seen.pci or seen.kernel not in seen.module_kernels:
         return
     rejected = bool(seen.log and seen.log.of("key_rejected"))
-    # A distribution's own key is enrolled with its boot loader.
+    # Where another driver has all of them, nothing has tried to load it. A distribution's own key is enrolled with
+    # its boot loader.
+    if not rejected and all(gpu.driver not in (None, "nvidia") for gpu in seen.pci):
+        return
     if rejected or (seen.secure_boot and not _ENROLLED.search(seen.signer or "")):
         signer = f"signed by {seen.signer}" if seen.signer else "not signed"
         yield Hit(values={"signer": signer}, confidence="certain" if rejected and seen.secure_boot else "likely")
@@ -172,10 +183,23 @@ def unsupported_by_driver(seen: Seen) -> t.Iterator[Hit]:
     for event in seen.log.of("unsupported") if seen.log else []:
         if seen.works(event.bus_id) or (seen.nvml_works and not event.bus_id):
             continue
-        yield Hit(
-            [seen.gpu_at(event.bus_id)] if event.bus_id else [],
-            {"where": f"{event.bus_id} ({event.device_id})" if event.bus_id else "A GPU", "release": event.value},
-        )
+        gpus = [seen.gpu_at(event.bus_id)] if event.bus_id else []
+        where = f"{event.bus_id} ({event.device_id})" if event.bus_id else "A GPU"
+        values = {"where": where, "release": event.value}
+        if seen.platform == "vm":
+            yield Hit(
+                gpus,
+                values,
+                confidence="likely",
+                cause="In a virtual machine: a part of a GPU (vGPU) takes the guest driver of the host's vGPU release,"
+                " and a GPU in confidential mode a host that is set up for it. Else the GPU is newer or older than"
+                " this branch of the driver.",
+                remedy="Ask whoever runs the host whether the GPU is passed through whole, and in which mode; for a"
+                " vGPU, install the guest driver that belongs to it.",
+                commands=("lspci -nnk -d 10de:",),
+            )
+        else:
+            yield Hit(gpus, values)
 
 
 def driver_not_communicating(seen: Seen) -> t.Iterator[Hit]:
@@ -191,7 +215,7 @@ def driver_not_communicating(seen: Seen) -> t.Iterator[Hit]:
 
 
 def wsl_without_adapter(seen: Seen) -> t.Iterator[Hit]:
-    if seen.platform != "wsl" or seen.nvml_works:
+    if seen.platform != "wsl" or seen.nvml_works or (seen.smi and seen.smi.crashed):
         return
     if not seen.has_dxg:
         # WSL 1, or a Windows without a GPU that it could share: nothing is wrong where nobody expects one.
@@ -246,6 +270,8 @@ def nodes_not_readable(seen: Seen) -> t.Iterator[Hit]:
     if refused:
         gpus = [seen.named(failed) for failed in seen.smi.failed] if seen.smi else []
         yield Hit(gpus, {"nodes": ", ".join(closed) or "/dev/nvidia*"}, confidence="certain" if closed else "likely")
+    elif closed and DENIED.search(seen.container_text) and not seen.selinux_enforcing:
+        yield Hit(values={"nodes": ", ".join(closed)}, confidence="likely")
     elif closed:
         # Root may open anything; users and containers may not.
         yield Hit(values={"nodes": ", ".join(closed)}, severity="warning", confidence="possible")
@@ -397,11 +423,23 @@ def fabric_not_ready(seen: Seen) -> t.Iterator[Hit]:
     # It ends by itself, as a failure, where there is no fabric to manage.
     failed = on_fabric and any(unit.startswith("nvidia-fabricmanager") for unit in seen.failed_services)
     loaded = seen.driver.version if seen.driver else None
-    other = bool(seen.fabricmanager and loaded and seen.fabricmanager != loaded)
-    missing = bool(seen.nvswitches and seen.driver and not seen.fabricmanager)
-    if waiting or cuda or failed or other or missing:
+    said = _OTHER_FABRIC.search("\n".join(seen.failed_services.values())) if failed else None
+    manager = said[1] if said else seen.fabricmanager
+    other = bool(manager and loaded and manager != loaded)
+    missing = bool(seen.nvswitches and seen.driver and not manager and not failed)
+    if cuda and not (on_fabric or waiting):
+        yield Hit(
+            values={"what": "CUDA waits for the system to be ready (802), and no NVSwitch is seen here"},
+            confidence="possible",
+            cause="Either the GPUs are on a fabric that this virtual machine does not see, or they are in confidential"
+            " mode, and nobody has declared them ready.",
+            remedy="See in which mode the GPUs are, and declare them ready; or see to the fabric on the machine that"
+            " has it.",
+            commands=("nvidia-smi conf-compute -q", "nvidia-smi conf-compute -srs 1"),
+        )
+    elif waiting or cuda or failed or other or missing:
         what = (
-            f"nvidia-fabricmanager is {seen.fabricmanager} and the driver {loaded}"
+            f"nvidia-fabricmanager is {manager} and the driver {loaded}"
             if other
             else "nvidia-fabricmanager is not installed"
             if missing
@@ -409,7 +447,7 @@ def fabric_not_ready(seen: Seen) -> t.Iterator[Hit]:
             if failed
             else "the NVLink fabric is not ready"
         )
-        yield Hit(waiting, {"what": what}, confidence=None if waiting or cuda else "likely")
+        yield Hit(waiting, {"what": what}, confidence=None if waiting or cuda or (other and said) else "likely")
 
 
 def smi_hangs(seen: Seen) -> t.Iterator[Hit]:
@@ -432,7 +470,18 @@ def nvml_error(seen: Seen) -> t.Iterator[Hit]:
     if seen.smi and not seen.nvml_works and seen.smi.rc not in (None, 0) and not nothing_there:
         said = _OTHER_NVML.search(seen.smi.text)
         first = next(iter(seen.smi.text.splitlines()), "nothing")[:200]
-        yield Hit(values={"said": said[1] if said else first, "rc": seen.smi.rc})
+        values = {"said": said[1] if said else first, "rc": seen.smi.rc}
+        if seen.smi.crashed:
+            yield Hit(
+                values=values,
+                confidence="possible",
+                cause="nvidia-smi itself crashed: it does not fit the driver, as in WSL with some drivers of Windows."
+                " CUDA may work nevertheless.",
+                remedy="Ask a program that uses CUDA, and install another version of the driver.",
+                commands=("python3 -c 'import ctypes; print(ctypes.CDLL(\"libcuda.so.1\").cuInit(0))'",),
+            )
+        else:
+            yield Hit(values=values)
 
 
 def _fabric_failed(gpu: t.Any) -> bool:

@@ -11,6 +11,7 @@ import re
 from ..seen import InContainer
 from ..system import shortened
 
+DENIED = re.compile(r"Failed to initialize NVML: Insufficient Permissions", re.I)
 _MOST = 700
 _NOT_OF_IT = ("gpulab:", "Run 'docker", "See 'docker")
 _DAEMON = re.compile(r"^(?:docker: )?Error response from daemon: ")

@@ -25,16 +25,22 @@ _KINDS = tuple(
             "compiler",
             r"^.*(?:(?:gcc|cc|clang|ld)[\w.-]*: (?:not found|No such file|command not found)"
             r"|unrecognized command.line option"
-            r"|compiler differs from the one|Compiler version check failed|cc version check|requires? .{0,20}gcc).*$",
+            r"|Compiler version check failed|cc version check|requires? .{0,20}gcc).*$",
         ),
         (
             "headers",
             r"^.*(?:kernel headers? .{0,60}(?:not found|missing|cannot be found)|Unable to (?:locate"
             r"|find) .{0,40}kernel source"
-            r"|/lib/modules/\S+/build: No such file).*$",
+            r"|/lib/modules/\S+/build: No such file"
+            r"|Kernel configuration is invalid|Module\.symvers file is missing).*$",
         ),
+        ("tools", r"^.*\bplease install .*$"),
         ("source", r"^.*GPL-incompatible module .*$"),
-        ("source", r"^.*\berror: .*$"),
+        ("source", r"^.*\.[chS]:\d+(?::\d+)?: (?:fatal )?error: .*$"),
+        (
+            "source",
+            r"^.*\berror: (?:implicit declaration|too (?:few|many) arguments|unknown type|conflicting types).*$",
+        ),
         ("source", r"^.*modpost: .*undefined.*$"),
         ("unknown", r"^.*\*\*\* .*Error \d+.*$"),
         ("unknown", r"^.*(?:\berror\b|Bad return status).*$"),

@@ -105,7 +105,13 @@ _PLAIN = (
     ("no_kernels", re.compile(r"no kernel image is available|CUDA_ERROR_INVALID_PTX|CUDA_ERROR_NO_BINARY", re.I)),
     ("no_kernels", re.compile(r"not compatible with the current PyTorch installation", re.I)),
     ("no_kernels", re.compile(r"TensorFlow was not built with CUDA kernel binaries compatible with", re.I)),
+    ("gpu_too_old", re.compile(r"no longer supports this GPU because it is too old", re.I)),
+    ("gpu_too_old", re.compile(r"Ignoring visible gpu device .{1,300}The minimum required Cuda capability is", re.I)),
 )
+# What PyTorch says of a GPU that it has no kernels for, and the list of those that it has.
+_CAPABILITY = re.compile(r"CUDA capability sm_(\d{2,3}) is not compatible", re.I)
+_BUILT_FOR = re.compile(r"PyTorch install supports CUDA capabilities ((?:(?:sm|compute)_\d{2,3}a? ?)+)", re.I)
+_OTHER_LIBCUDA = re.compile(r"kernel version ([\d.]*\d) does not match DSO version ([\d.]*\d)", re.I)
 
 
 # The program's own sentence on a library that is older than the one it was built with.
@@ -143,6 +149,7 @@ class Answer(t.NamedTuple):
     said: str = ""  # its last complaint, in its own words
     too_old: tuple[str, str, str] | None = None  # a library of its own: name, version there, version wanted
     driver_too_old: str | None = None  # the CUDA of the driver that it found; empty where it does not say
+    other_libcuda: tuple[str, str] | None = None  # versions of the driver and of the libcuda that it found
 
 
 def program(name: str, seconds: int) -> str:
@@ -175,6 +182,7 @@ def parse(stdout: str, stderr: str) -> Answer:
 def _with_words(answer: Answer, text: str) -> Answer:
     old = _TOO_OLD.search(text)
     driver = _DRIVER_TOO_OLD.search(text)
+    libcuda = _OTHER_LIBCUDA.search(text)
     complaints = [line.strip() for line in _LAST.findall(text) if not _WARNING.match(line) and MARK not in line]
     return answer._replace(
         said=complaints[-1][-600:] if complaints else "",
@@ -191,6 +199,7 @@ def _with_words(answer: Answer, text: str) -> Answer:
         else f"{int(driver[1]) // 1000}.{int(driver[1]) % 1000 // 10}"
         if driver[1]
         else "",
+        other_libcuda=(libcuda[1], libcuda[2]) if libcuda else None,
     )
 
 
@@ -202,6 +211,9 @@ def errors(text: str) -> list[str]:
         found.append(f"cuda:{known or code or 'unknown'}")
     found += [f"cuda:{number}" for words, number in _CODES.items() if words in text]
     found += [name for name, pattern in _PLAIN if pattern.search(text)]
+    mine, theirs = _CAPABILITY.search(text), _BUILT_FOR.search(text)
+    if mine and theirs and int(mine[1]) < min(map(int, re.findall(r"_(\d+)", theirs[1]))):
+        found.append("gpu_too_old")
     return list(dict.fromkeys(found))
 
 

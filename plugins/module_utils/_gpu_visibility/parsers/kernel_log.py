@@ -49,7 +49,11 @@ _REJECTED = re.compile(
 _LINES = tuple(
     (kind, re.compile(pattern, re.I))
     for kind, pattern in (
-        ("firmware_missing", rf"nvidia {_BUS}: Direct firmware load for nvidia/(?P<value>\d[\w./-]*) failed"),
+        # The second is how Debian's kernels say it.
+        (
+            "firmware_missing",
+            rf"nvidia {_BUS}: (?:Direct firmware load for|firmware: failed to load) nvidia/(?P<value>\d[\w./-]*)",
+        ),
         (
             "bar_unassigned",
             rf"pci {_BUS}: BAR (?P<value>[013])\b[^\n]{{0,80}}(?:no space|failed to assign|can't assign)",

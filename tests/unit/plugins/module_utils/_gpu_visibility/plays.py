@@ -31,6 +31,7 @@ class Play:
     layer: str | None = None  # where it is not the catalogue's
     gpus: t.Sequence[int | str] = ()  # by number, or by whatever it is named
     message: str = ""  # a part of it
+    cause: str = ""  # a part of it
     note: str = ""
 
     @property

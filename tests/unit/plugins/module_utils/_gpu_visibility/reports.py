@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.gpulab.workstation.molecule.resources.gpu import files, programs
 from ansible_collections.gpulab.workstation.molecule.resources.gpu import machine as texts
-from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Gpu, Machine, t4
+from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Gpu, Machine, Slice, t4
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.programs import Reply
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.plays import (
     HEALTHY_INSIDE,
@@ -33,6 +33,7 @@ from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu
     python,
     remove,
     run_fails,
+    service_failed,
     smi,
     smi_plays,
     write,
@@ -728,5 +729,388 @@ FOUND = [
         options={"frameworks": ["jax"]},
         layer="framework:jax",
         message="JAX_PLATFORMS=cpu",
+    ),
+]
+
+# Of the same kinds, played after the rows were written: what was named wrongly then, or is honestly unknown.
+LATER = [
+    Play(
+        "cdi_spec_not_made_by_runtime",
+        HOOK,
+        run_fails(
+            "failed to create task for container: failed to create shim task: OCI runtime create failed: could not"
+            " apply required modification to OCI specification: error modifying OCI spec: failed to inject CDI devices:"
+            " unresolvable CDI devices runtime.nvidia.com/gpu=all: unknown",
+            cdi=False,
+        ),
+        {"image": "keras:gpu", "method": "runtime"},
+        confidence="likely",
+    ),
+    Play(
+        "cdi_spec_not_made_by_runtime",
+        arrange=run_fails(f"{UNRESOLVED.replace('nvidia.com', 'runtime.nvidia.com')}: unknown"),
+        options={"image": "keras:gpu", "method": "runtime"},
+        confidence="likely",
+        note="with one in a file that names all",
+    ),
+    Play(
+        "cdi_device_unknown",
+        arrange=run_fails(UNRESOLVED.replace("nvidia.com", "management.nvidia.com")),
+        options=IN_IMAGE,
+        message="no specification names management.nvidia.com/gpu=all",
+        note="of another kind",
+    ),
+    Play(
+        "docker_is_snap",
+        HOOK,
+        hook_fails(
+            "nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1: cannot open shared"
+            " object file: no such file or directory",
+            root="/var/snap/docker/common/var-lib-docker",
+        ),
+        BY_HOOK,
+        note="whose toolkit finds no library of the driver",
+    ),
+    Play(
+        "cuda_requirement_unsatisfied",
+        HOOK,
+        hook_fails(
+            "requirement error: unsatisfied condition: cuda>=12.8, please update your driver",
+            root="/var/snap/docker/common/var-lib-docker",
+        ),
+        BY_HOOK,
+        note="in a snap",
+    ),
+    Play(
+        "runtime_program_missing",
+        HOOK,
+        hook_fails('exec: "nvidia-container-cli": executable file not found in $PATH'),
+        BY_HOOK,
+        message="cannot run nvidia-container-cli: it is not there",
+        note="the hook's own",
+    ),
+    Play(
+        "runtime_program_missing",
+        HOOK,
+        run_fails(
+            "OCI runtime create failed: unable to retrieve OCI runtime error (open /run/containerd/x/log.json: no such"
+            " file or directory): fork/exec /usr/bin/nvidia-container-runtime: permission denied: unknown",
+            cdi=False,
+        ),
+        {"image": "keras:gpu", "method": "runtime"},
+        confidence="likely",
+        message="nvidia-container-runtime: permission denied",
+        note="that may not be run",
+    ),
+    Play(
+        "toolkit_finds_no_driver",
+        HOOK,
+        hook_fails("initialization error: nvml error: driver/library version mismatch"),
+        BY_HOOK,
+        confidence="likely",
+        message="driver/library version mismatch",
+        note="whose library is another",
+    ),
+    Play(
+        "toolkit_finds_no_driver",
+        dataclasses.replace(WSL, toolkit="1.18.0"),
+        all_of(
+            on_windows(Reply("-L", texts.smi_list(t4(1))), Reply("-q -x", texts.smi_xml(Machine(), t4(1), 13))),
+            hook_fails(
+                "initialization error: WSL environment detected but no adapters were found",
+                info={"OperatingSystem": "Docker Desktop", "KernelVersion": WSL.kernel},
+            ),
+        ),
+        BY_HOOK,
+        confidence="likely",
+        message="no adapters were found",
+        note="in Docker Desktop's distribution",
+    ),
+    Play(
+        "nvml_error",
+        WSL,
+        on_windows(Reply("*", "| NVIDIA-SMI 555.42.03    Driver Version: 555.85 |\n", 139)),
+        confidence="possible",
+        message="exits 139",
+        note="a crash in WSL, which is none of Windows' modes",
+    ),
+    Play(
+        "gpu_unsupported_by_driver",
+        Machine(
+            gpus=(Gpu(0, device_id=0x26B9, driver=None),),
+            cdi=False,
+            kernel_log="NVRM: The NVIDIA GPU 0000:3b:00.0 (PCI ID: 10de:26b9)\nNVRM: installed in this system is not"
+            " supported by the\nNVRM: NVIDIA 570.86.15 driver release.\n",
+        ),
+        all_of(NONE_FOUND, write("proc/cpuinfo", "flags\t\t: fpu hypervisor lahf\n")),
+        confidence="likely",
+        gpus=["0000:3b:00.0"],
+        note="in a virtual machine, as of a vGPU",
+    ),
+    Play(
+        "fabric_not_ready",
+        Machine(gpus=(Gpu(0, name="NVIDIA H100", device_id=0x2331),), flavor="open"),
+        python(framework("torch", "RuntimeError: Error 802: system not yet initialized\n")),
+        {"frameworks": ["torch"]},
+        confidence="possible",
+        status="degraded",
+        message="no NVSwitch is seen here",
+        note="where there is no fabric",
+    ),
+    Play(
+        "fabric_not_ready",
+        Machine(nvswitches=4, driver="530.41.03", library="530.41.03"),
+        service_failed(
+            "nvidia-fabricmanager.service",
+            "fabric manager NVIDIA GPU driver interface version 530.30.02 don't match with driver version 530.41.03.\n",
+        ),
+        status="degraded",
+        message="nvidia-fabricmanager is 530.30.02 and the driver 530.41.03",
+        note="by its own words",
+    ),
+    Play(
+        "container_gpus_missing",
+        Machine(gpus=(Gpu(0, mig=(Slice("3g.40gb", 40192, 1), Slice("3g.40gb", 40192, 2))),), cdi=False),
+        docker(Reply("run * /bin/sh *", inside(texts.smi_list(t4(1)), 0, NODES[:1], visible="all")), cdi=False),
+        BY_HOOK,
+        status="degraded",
+        gpus=[0],
+        message="sees 0 of 2 MIG devices",
+        note="of MIG",
+    ),
+    Play(
+        "framework_without_kernels",
+        arrange=docker(
+            Reply("run * /bin/sh *", HEALTHY_INSIDE),
+            framework(
+                "torch",
+                "UserWarning:\nNVIDIA GeForce GTX 1080 with CUDA capability sm_61 is not compatible with the current"
+                " PyTorch installation.\nThe current PyTorch install supports CUDA capabilities sm_75 sm_80 sm_120.\n",
+                version="2.8.0",
+            ),
+        ),
+        options={**IN_IMAGE, "frameworks": ["torch"]},
+        layer="framework:torch",
+        cause="The GPU is older",
+        note="that were given up",
+    ),
+    Play(
+        "framework_without_kernels",
+        arrange=docker(
+            Reply("run * /bin/sh *", HEALTHY_INSIDE),
+            framework(
+                "tensorflow",
+                "Ignoring visible gpu device (device: 0, name: Quadro K4000, pci bus id: 0000:03:00.0, compute"
+                " capability: 3.0) with Cuda compute capability 3.0. The minimum required Cuda capability is 3.5.\n",
+            ),
+        ),
+        options={**IN_IMAGE, "frameworks": ["tensorflow"]},
+        layer="framework:tensorflow",
+        cause="The GPU is older",
+        note="that TensorFlow leaves out",
+    ),
+    Play(
+        "cuda_compatibility",
+        Machine(driver="455.32.0", library="455.32.0", cuda="11.1"),
+        docker(
+            Reply("run * /bin/sh *", HEALTHY_INSIDE),
+            framework(
+                "tensorflow",
+                "failed call to cuInit: CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected\nkernel version"
+                " 455.32.0 does not match DSO version 460.73.1 -- cannot find working devices in this configuration\n",
+            ),
+        ),
+        {**IN_IMAGE, "frameworks": ["tensorflow"]},
+        layer="framework:tensorflow",
+        message="its libcuda is 460.73.1, and the driver 455.32.0",
+        note="a libcuda of another version",
+    ),
+    Play(
+        "selinux_denies_devices",
+        HOOK,
+        all_of(
+            in_container("Failed to initialize NVML: Insufficient Permissions\n", 4),
+            write("sys/fs/selinux/enforce", "1"),
+        ),
+        BY_HOOK,
+        confidence="possible",
+        note="by an engine that does not confine by it",
+    ),
+    Play(
+        "device_nodes_not_readable",
+        HOOK,
+        all_of(
+            in_container("Failed to initialize NVML: Insufficient Permissions\n", 4),
+            *(write(node.lstrip("/"), f"c 195:{number} 660\n") for number, node in enumerate(NODES)),
+        ),
+        BY_HOOK,
+        confidence="likely",
+        status="degraded",
+        note="by a container, without SELinux",
+    ),
+    Play(
+        "gsp_firmware_missing",
+        Machine(
+            gpus=t4(1),
+            cdi=False,
+            kernel_log="nvidia 0000:3b:00.0: firmware: failed to load nvidia/550.163.01/gsp_tu10x.bin (-2)\n"
+            "firmware_class: See https://wiki.debian.org/Firmware for information about missing firmware\n",
+        ),
+        NONE_FOUND,
+        gpus=[0],
+        message="nvidia/550.163.01",
+        note="as Debian's kernels say it",
+    ),
+    Play(
+        "module_not_built",
+        driver_not_loaded(gpus=UNBOUND, module_file=False),
+        build_log(
+            "warning: the compiler differs from the one used to build the kernel\n"
+            "nvidia-drm-drv.c:240:18: error: 'const struct drm_mode_config_funcs' has no member named"
+            " 'output_poll_changed'"
+        ),
+        cause="the source of this driver does not fit the kernel",
+        message="has no member named",
+        note="beside a warning of its compiler",
+    ),
+    Play(
+        "cuda_requirement_unsatisfied",
+        HOOK,
+        hook_fails("requirement error: unsatisfied condition: arch>=7.5, please use a newer GPU"),
+        BY_HOOK,
+        message="wants arch>=7.5, and this host is another",
+        note="of the GPU",
+    ),
+    Play(
+        "container_failed",
+        HOOK,
+        hook_fails(
+            "mount error: failed to add device rules: unable to generate new device filter program with no existing"
+            " programs: unable to create new device filters program: load program: permission denied: 0: R1=ctx"
+        ),
+        BY_HOOK,
+        confidence="possible",
+        message="load program: permission denied",
+        note="by a kernel that refuses the filter, which is not known here",
+    ),
+    Play(
+        "container_failed",
+        HOOK,
+        run_fails(
+            "failed to create task for container: runc create failed: unable to start container process: error during"
+            " container init: unable to apply apparmor profile: apparmor failed to apply profile: write"
+            " /proc/self/attr/apparmor/exec: no such file or directory: unknown",
+            cdi=False,
+        ),
+        BY_HOOK,
+        confidence="possible",
+        message="unable to apply apparmor profile",
+        note="by AppArmor",
+    ),
+    Play(
+        "driver_not_communicating",
+        driver_not_loaded(gpus=UNBOUND),
+        all_of(
+            NOT_LOADED,
+            write(
+                "etc/modprobe.d/nvidia.conf",
+                "install nvidia modprobe -i nvidia-current $CMDLINE_OPTS\nblacklist nvidiafb\n",
+            ),
+        ),
+        note="with Debian's own line for modprobe",
+    ),
+    Play(
+        "cdi_spec_not_loaded",
+        arrange=run_fails(UNRESOLVED, options=["name=rootless"], root="/home/ada/.local/share/docker"),
+        options=IN_IMAGE,
+        confidence="likely",
+        cause="as they were when it started",
+        note="by a rootless engine",
+    ),
+    Play(
+        "module_not_built",
+        driver_not_loaded(gpus=UNBOUND, module_file=False),
+        build_log("ERROR: Kernel configuration is invalid\ninclude/config/auto.conf are missing."),
+        cause="not complete",
+        note="with headers that were not prepared",
+    ),
+    Play(
+        "module_not_built",
+        driver_not_loaded(gpus=UNBOUND, module_file=False),
+        build_log("error: Cannot generate ORC metadata for CONFIG_UNWINDER_ORC=y, please install libelf-dev"),
+        message="please install libelf-dev",
+        cause="beside the compiler",
+        note="for want of a library",
+    ),
+    Play(
+        "module_not_built",
+        driver_not_loaded(gpus=UNBOUND, module_file=False),
+        build_log("objcopy: nvidia-modeset.ko: file format not recognized\nFailed to encode BTF"),
+        confidence="likely",
+        cause="no reason that is known here",
+        note="as nobody knows",
+    ),
+    Play(
+        "docker_not_running",
+        HOOK,
+        lambda root: files.docker(
+            root,
+            [Reply("info *", "", 1, "permission denied while trying to connect to the Docker daemon socket\n")],
+        ),
+        severity="warning",
+        confidence="possible",
+        status="unknown",
+        cause="this user may not talk to it",
+        note="for this user",
+    ),
+    Play(
+        "other_driver_bound",
+        driver_not_loaded(gpus=(Gpu(0, driver="nouveau"),), secure_boot=True),
+        all_of(
+            NOT_LOADED, lambda root: programs.replayer(root / "usr/sbin/modinfo", [Reply("-F signer *", "lab DKMS\n")])
+        ),
+        gpus=["0000:3b:00.0"],
+        note="where Secure Boot has refused nothing",
+    ),
+    Play(
+        "framework_without_cuda",
+        arrange=docker(
+            Reply("run * /bin/sh *", HEALTHY_INSIDE),
+            framework(
+                "jax",
+                "RuntimeError: Unable to load cuSPARSE. Is it installed?\nAn NVIDIA GPU may be present on this machine,"
+                " but a CUDA-enabled jaxlib is not installed. Falling back to cpu.\n",
+                version="0.7.1",
+            ),
+        ),
+        options={**IN_IMAGE, "frameworks": ["jax"]},
+        layer="framework:jax",
+        cause="LD_LIBRARY_PATH",
+        note="whose own libraries are not found",
+    ),
+    Play(
+        "container_failed",
+        HOOK,
+        in_container("Failed to initialize NVML: Unknown Error\n", 255),
+        BY_HOOK,
+        confidence="possible",
+        message="(exit 255): Failed to initialize NVML: Unknown Error",
+        note="new, and without no-cgroups",
+    ),
+    Play(
+        "container_failed",
+        HOOK,
+        in_container("Failed to initialize NVML: Driver Not Loaded\n", 9),
+        BY_HOOK,
+        confidence="possible",
+        message="(exit 9): Failed to initialize NVML: Driver Not Loaded",
+        note="as nobody has reported",
+    ),
+    Play(
+        "cdi_device_unknown",
+        arrange=run_fails(UNRESOLVED.replace("=all", "=0, nvidia.com/gpu=0:1: unknown")),
+        options=IN_IMAGE,
+        message="no specification names nvidia.com/gpu=0:1",
+        note="of MIG",
     ),
 ]

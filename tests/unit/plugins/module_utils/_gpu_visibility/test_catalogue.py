@@ -15,11 +15,15 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.reported import REPORTED
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.plays import PLAYS as OWN
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.plays import Play
-from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.reports import CASES, FOUND
+from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.reports import (
+    CASES,
+    FOUND,
+    LATER,
+)
 
 BY_ID = {entry.id: entry for entry in ENTRIES}
 ROWS = range(1, 38)
-PLAYS = [*OWN, *CASES, *FOUND]
+PLAYS = [*OWN, *CASES, *FOUND, *LATER]
 
 
 @pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.id)
@@ -34,6 +38,7 @@ def test_play(play: Play, build: t.Callable[[Machine], Path], look_at: t.Callabl
     assert finding["layer"] == (play.layer or BY_ID[play.finding].layer)
     assert finding["gpus"] == [Gpu(gpu).uuid if isinstance(gpu, int) else gpu for gpu in play.gpus]
     assert play.message in finding["message"]
+    assert play.cause in finding["cause"]
     assert not re.search(r"[{}]", finding["message"]), "a text of the catalogue was not filled in"
     assert result["status"] == play.status, (
         result["summary"],

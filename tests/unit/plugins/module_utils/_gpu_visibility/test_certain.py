@@ -18,13 +18,19 @@ from pathlib import Path
 import pytest
 from ansible_collections.gpulab.workstation.molecule.resources.gpu import files
 from ansible_collections.gpulab.workstation.molecule.resources.gpu.machine import Machine
-from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.catalogue import ENTRIES
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.catalogue import ENTRIES, confidence
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.detect import Hit
 from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.facts import FACTS
+from ansible_collections.gpulab.workstation.plugins.module_utils._gpu_visibility.seen import Seen
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.plays import PLAYS, Play
-from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.reports import CASES, FOUND
+from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._gpu_visibility.reports import (
+    CASES,
+    FOUND,
+    LATER,
+)
 
 Result = dict[str, t.Any]
-ALL = [play for play in (*PLAYS, *CASES, *FOUND) if play.finding not in ("nvidia_smi_hangs",)]
+ALL = [play for play in (*PLAYS, *CASES, *FOUND, *LATER) if play.finding not in ("nvidia_smi_hangs",)]
 
 
 def _devices(result: Result) -> bool:
@@ -150,3 +156,16 @@ def test_every_row_names_what_proves_it(entry: t.Any) -> None:
     assert names, "what has to be seen for it to be certain?"
     assert set(names) | set(entry.excludes) <= set(FACTS)
     assert not set(entry.needs) & set(entry.excludes)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
+def test_no_row_is_certain_without_evidence(entry: t.Any) -> None:
+    """Whatever its detection claims: of a host of which nothing was seen, nothing is certain."""
+    assert confidence(Seen(), entry, Hit(confidence="certain")) != "certain"
+
+
+@pytest.mark.parametrize("entry", [one for one in ENTRIES if one.excludes], ids=lambda entry: entry.id)
+def test_no_row_is_more_than_possible_against_evidence(entry: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in FACTS:
+        monkeypatch.setitem(FACTS, name, lambda seen: True)
+    assert confidence(Seen(), entry, Hit(confidence="certain")) == "possible"

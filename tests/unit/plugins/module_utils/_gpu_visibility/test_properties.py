@@ -70,6 +70,10 @@ SAMPLES = [
     " JAX was"
     " built against version 8906, which is newer.",
     f"{framework.MARK}{json.dumps({'version': '2', 'devices': DEVICES})}",
+    "NVIDIA GeForce GTX 1080 with CUDA capability sm_61 is not compatible with the current PyTorch installation.\nThe"
+    " current PyTorch install supports CUDA capabilities sm_75 sm_80 compute_90.\nkernel version 455.32.0 does not"
+    " match DSO version 460.73.1",
+    "nvidia 0000:3b:00.0: firmware: failed to load nvidia/535.261.03/gsp_tu10x.bin (-2)\n",
 ]
 PARSERS: list[t.Callable[[str], t.Any]] = [
     pci.normalise,
