@@ -31,7 +31,8 @@ MEANING: dict[str, dict[str, t.Any]] = {
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("variable", DEFAULTS)
 def test_text_is_typed_or_refused_with_the_name(variable: str, text: str) -> None:
-    wanted, problems = read(given(**{variable: text}))
+    variables: dict[str, t.Any] = {variable: text}
+    wanted, problems = read(given(**variables))
     refused = plan(wanted, problems, seen(provisioned(), controller())).refused
     name = variable.removeprefix("lab_registry_")
     meaning = MEANING.get(str(Variables.__dataclass_fields__[name].type), {})
