@@ -49,28 +49,19 @@ _value:
   type: dict
 """
 
-import dataclasses
-import json
 import typing as t
 
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.plan import first_plan, plan
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.seen import Seen
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.wanted import read
+from ansible_collections.gpulab.workstation.plugins.plugin_utils._plan.variables import plain, result
 
 
 def docker_plan(seen: t.Mapping[str, t.Any], wanted: t.Mapping[str, t.Any], refuse: bool = True) -> dict[str, t.Any]:
-    asked, problems = read(_plain(wanted))
-    found = Seen.of(_plain(seen))
+    asked, problems = read(plain(wanted))
+    found = Seen.of(plain(seen))
     decided = plan(asked, found, refuse) if seen.get("before") else first_plan(asked, problems, found)
-    # Key paths are tuples; what tasks hand to modules are lists.
-    return dict(json.loads(json.dumps(dataclasses.asdict(decided))))
-
-
-def _plain(value: t.Any) -> t.Any:
-    """Ansible's containers are evaluated when they are read, and cannot be copied as others are."""
-    if isinstance(value, t.Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+    return result(decided)
 
 
 class FilterModule:

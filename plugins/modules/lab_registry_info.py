@@ -35,6 +35,13 @@ options:
     type: list
     elements: str
     default: []
+  texts:
+    description:
+      - Files whose text is returned, without secrets.
+    type: list
+    elements: str
+    default: []
+    version_added: "0.3.0"
   units:
     description:
       - Units of systemd to look for.
@@ -132,6 +139,16 @@ files:
       mode: "0640"
       group: docker-registry
       written: 1795228800.25
+texts:
+  description: The text of each of O(texts), empty where there is none, and 64 KiB of it at most.
+  returned: success
+  type: dict
+  sample: {/etc/docker/registry/server.pem: "-----BEGIN CERTIFICATE-----..."}
+now:
+  description: The host's clock, in seconds since 1970.
+  returned: success
+  type: float
+  sample: 1795228900.5
 units:
   description: Each of O(units). C(started) is in seconds since 1970, and 0 when it does not run.
   returned: success
@@ -149,7 +166,9 @@ passwords:
   type: dict
   sample: {/etc/docker/registry/push.htpasswd: [push]}
 ports:
-  description: For both ports, whether something listens there, and how many clients are connected.
+  description:
+    - For both ports, whether something listens there, and how many clients are connected.
+    - A client that has neither sent nor got anything for five minutes does not count, where the kernel says so.
   returned: success
   type: dict
   sample:
@@ -232,6 +251,7 @@ def main() -> None:
         argument_spec={
             "packages": {"type": "list", "elements": "str", "default": []},
             "files": {"type": "list", "elements": "str", "default": []},
+            "texts": {"type": "list", "elements": "str", "default": []},
             "units": {"type": "list", "elements": "str", "default": []},
             "storage": {"type": "path", "default": "/var/lib/docker-registry"},
             "password_files": {"type": "dict", "default": {}, "no_log": False},
@@ -258,6 +278,8 @@ def main() -> None:
         changed=False,
         packages=installed(module, params["packages"]),
         files=observe.files(params["files"]),
+        texts={path: observe.text(path) for path in params["texts"]},
+        now=time.time(),
         units=states(module, params["units"]),
         passwords={
             path: matching(module, path, names, params["accounts"]) for path, names in params["password_files"].items()

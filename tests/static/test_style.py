@@ -105,7 +105,7 @@ def test_python_has_a_licence() -> None:
 
 
 # Roles whose decisions have moved to Python; the others follow.
-@pytest.mark.parametrize("role", ["docker"])
+@pytest.mark.parametrize("role", ["docker", "lab_registry"])
 def test_vars_hold_data_only(role: str) -> None:
     """What depends on a host is decided by a plan, which a plain test reaches."""
     condition = r"{%|\bif\b.*\belse\b|\bternary\b|\b(select|reject)(attr)?\(| (==|!=|<|>|and|or|not|in) .*}}"

@@ -42,6 +42,15 @@ def accounts(path: str) -> list[str]:
     return [line.partition(":")[0] for line in lines if ":" in line and not line.startswith("#")]
 
 
+def text(path: str) -> str:
+    """A file of certificates is some KiB."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(1 << 16).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def space(path: str) -> dict[str, t.Any]:
     """Of the file system that has the path, or will have it. As df counts, without root's reserve."""
     while not os.path.exists(path):

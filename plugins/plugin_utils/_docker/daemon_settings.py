@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.merge import merge
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker import address_pools
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.seen import KeyPath, Look
-from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.wanted import Config, Wanted
+from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.wanted import Wanted
+from ansible_collections.gpulab.workstation.plugins.plugin_utils._plan.variables import Config
 
 # The driver of an engine whose daemon.json names none.
 _DEFAULT_DRIVER = "json-file"

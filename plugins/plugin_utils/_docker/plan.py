@@ -22,7 +22,8 @@ from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.daemon_
     without,
 )
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.seen import KeyPath, Seen
-from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.wanted import Config, Wanted
+from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.wanted import Wanted
+from ansible_collections.gpulab.workstation.plugins.plugin_utils._plan.variables import Config
 
 # live-restore brings containers back from the same place only: after a change of one of these the engine loses sight
 # of them. While containers run they are not even written, because a crash of the engine would bring them into force.

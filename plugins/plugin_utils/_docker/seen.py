@@ -10,6 +10,8 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.gpulab.workstation.plugins.plugin_utils._plan.variables import made, select
+
 KeyPath = t.Tuple[str, ...]
 
 
@@ -94,12 +96,12 @@ class Look:
             snap=result.get("snap"),
             unpackaged=list(result.get("unpackaged", [])),
             enabled=result.get("enabled", False),
-            engine=_record(Engine, result.get("engine", {})),
-            containers=_record(Containers, result.get("containers", {})),
+            engine=select(Engine, result.get("engine", {})),
+            containers=select(Containers, result.get("containers", {})),
             group_exists=group.get("exists", False),
             members=list(group.get("members", [])),
             missing_users=list(result.get("missing_users", [])),
-            files={path: _record(File, file) for path, file in result.get("files", {}).items()},
+            files={path: select(File, file) for path, file in result.get("files", {}).items()},
             settings=dict(result.get("settings", {})),
             routes=[Route(**route) for route in result.get("routes", [])],
             highest_open_files=result.get("highest_open_files", 1048576),
@@ -145,17 +147,17 @@ class Seen:
     @classmethod
     def of(cls, given: t.Mapping[str, t.Any]) -> Seen:
         """From the results that tasks registered; a skipped one counts as not made."""
-        before = Look.of(_made(given, "before"))
-        now = _made(given, "now")
-        unapplied = _made(given, "unapplied")
+        before = Look.of(made(given, "before"))
+        now = made(given, "now")
+        unapplied = made(given, "unapplied")
         asked = given.get("asked", {})
-        removed = _made(given, "drop_ins_removed").get("results", [])
-        candidate = re.search(r"Candidate: (?:[0-9]+:)?(\S+)", _made(given, "policy").get("stdout", ""))
+        removed = made(given, "drop_ins_removed").get("results", [])
+        candidate = re.search(r"Candidate: (?:[0-9]+:)?(\S+)", made(given, "policy").get("stdout", ""))
         return cls(
             before=before,
             now=Look.of(now) if now else before,
             looked_again=bool(now),
-            foreseen=[tuple(path) for path in _made(given, "foreseen").get("changed_keys", [])],
+            foreseen=[tuple(path) for path in made(given, "foreseen").get("changed_keys", [])],
             unapplied=[Unapplied(tuple(one["key"]), one["requires"]) for one in unapplied.get("pending", [])],
             requires=unapplied.get("requires", "none"),
             candidate=candidate.group(1) if candidate else "",
@@ -164,22 +166,12 @@ class Seen:
             asked_pid=asked.get("pid", -1),
             certificates={
                 one["item"]: next(iter(one["ansible_facts"]["__docker_certificate"]), None)
-                for one in _made(given, "certificates").get("results", [])
+                for one in made(given, "certificates").get("results", [])
             },
             search_path=given.get("search_path", ""),
-            journal=_made(given, "journal").get("stdout", ""),
-            refused_file=_made(given, "restored").get("backup_file", ""),
-            rolled_back=_record(Engine, _made(given, "rolled_back").get("engine", {})),
-            orphans_before=_made(given, "orphans_before").get("stdout_lines", []),
-            orphans_now=_made(given, "orphans_now").get("stdout_lines", []),
+            journal=made(given, "journal").get("stdout", ""),
+            refused_file=made(given, "restored").get("backup_file", ""),
+            rolled_back=select(Engine, made(given, "rolled_back").get("engine", {})),
+            orphans_before=made(given, "orphans_before").get("stdout_lines", []),
+            orphans_now=made(given, "orphans_now").get("stdout_lines", []),
         )
-
-
-def _made(given: t.Mapping[str, t.Any], name: str) -> t.Mapping[str, t.Any]:
-    result = given.get(name) or {}
-    return {} if result.get("skipped") else result
-
-
-def _record(kind: type[t.Any], values: t.Mapping[str, t.Any]) -> t.Any:
-    """Only the fields that decisions need: a look has more."""
-    return kind(**{name: values[name] for name in kind.__dataclass_fields__ if name in values})

@@ -10,9 +10,13 @@ import dataclasses
 import typing as t
 from dataclasses import dataclass
 
-from ansible.module_utils.common.validation import check_type_bool, check_type_dict, check_type_int
-
-Config = t.Dict[str, t.Any]
+from ansible.module_utils.common.validation import check_type_dict, check_type_int
+from ansible_collections.gpulab.workstation.plugins.plugin_utils._plan.variables import (
+    Config,
+    Kind,
+    RoleVariables,
+    a_list,
+)
 
 
 @dataclass(frozen=True)
@@ -110,23 +114,7 @@ class Wanted:
 
 def read(given: t.Mapping[str, t.Any]) -> tuple[Wanted, list[str]]:
     """Typed values, and a sentence for each variable that has none; those count as their default."""
-    problems: list[str] = []
-    variables, defaults = given["variables"], given["defaults"]
-    values: dict[str, t.Any] = {}
-    undecided = set()
-    for field in dataclasses.fields(Variables):
-        name = f"docker_{field.name}"
-        default = _typed(field.type, defaults[name])
-        try:
-            values[field.name] = _typed(field.type, variables[name])
-        except (TypeError, ValueError):
-            problems.append(
-                f"{name} of {given['host']} is {variables[name]!r}, and should be {_KINDS[_kind(field.type)][0]}, "
-                f"such as its default, {defaults[name]!r}."
-            )
-            values[field.name] = default
-        if values[field.name] == default:
-            undecided.add(field.name)
+    variables = RoleVariables(Variables, "docker", given, {"list[dict[str, t.Any]]": POOLS})
     distribution, version = given["distribution"], given["distribution_version"]
     major = given["distribution_major_version"]
     platform = f"{distribution}-{major if distribution == 'Debian' else version}"
@@ -136,8 +124,8 @@ def read(given: t.Mapping[str, t.Any]) -> tuple[Wanted, list[str]]:
     )
     wanted = Wanted(
         host=given["host"],
-        variables=Variables(**values),
-        undecided=frozenset(undecided),
+        variables=variables.record,
+        undecided=variables.undecided,
         platform=platform,
         distribution=distribution,
         release=given["distribution_release"],
@@ -149,47 +137,11 @@ def read(given: t.Mapping[str, t.Any]) -> tuple[Wanted, list[str]]:
         containerd_drop_in=given["containerd_drop_in"],
         check_mode=given["check_mode"],
     )
-    return wanted, problems
-
-
-def _text(value: t.Any) -> str:
-    if isinstance(value, (dict, list)) or value is None:
-        raise TypeError
-    # Booleans as YAML has them: `docker_version: no` was meant as text.
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _list(value: t.Any) -> list[t.Any]:
-    if not isinstance(value, (list, tuple)):
-        raise TypeError
-    return list(value)
-
-
-def _dict(value: t.Any) -> dict[str, t.Any]:
-    return dict(check_type_dict(value)) if value != "" else {}
+    return wanted, variables.problems
 
 
 def _pools(value: t.Any) -> list[dict[str, t.Any]]:
-    return [{**check_type_dict(pool), "size": check_type_int(check_type_dict(pool)["size"])} for pool in _list(value)]
+    return [{**check_type_dict(pool), "size": check_type_int(check_type_dict(pool)["size"])} for pool in a_list(value)]
 
 
-# The word of a type in its annotation, how an operator would call it, and how it is read.
-_KINDS: dict[str, tuple[str, t.Callable[[t.Any], t.Any]]] = {
-    "str": ("text", _text),
-    "bool": ("true or false", check_type_bool),
-    "int": ("a number", check_type_int),
-    "list[str]": ("a list", lambda value: [_text(one) for one in _list(value)]),
-    "list[list[str]]": ("a list of lists", lambda value: [[_text(key) for key in _list(one)] for one in _list(value)]),
-    "list[dict[str, t.Any]]": ("a list of dictionaries with base and size", _pools),
-    # Of Docker's, all options are text.
-    "dict[str, str]": ("a dictionary", lambda value: {str(key): _text(one) for key, one in _dict(value).items()}),
-    "Config": ("a dictionary", _dict),
-}
-
-
-def _kind(annotation: t.Any) -> str:
-    return str(annotation)
-
-
-def _typed(annotation: t.Any, value: t.Any) -> t.Any:
-    return _KINDS[_kind(annotation)][1](value)
+POOLS = Kind("a list of dictionaries with base and size", _pools, [])

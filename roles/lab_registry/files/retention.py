@@ -7,7 +7,7 @@ Its --delete-untagged also takes what an index names and no tag does: the image 
 containerd's store has pushed an index (distribution/distribution#3178). So what is to go is decided here, by following
 indexes.
 
-    retention.py quiet STORAGE PORT        exits with 1 while somebody pushes, or where nothing was pushed yet
+    retention.py quiet STORAGE             exits with 1 while somebody pushes, or where nothing was pushed yet
     retention.py expire STORAGE --keep 10 --grace 86400
     retention.py space STORAGE --limit 85  warns when more percent of the file system are in use
 """
@@ -22,7 +22,8 @@ import sys
 import time
 import typing as t
 
-ESTABLISHED = "01"
+# An image is pushed layer by layer, with pauses in which an engine compresses the next one.
+PAUSE = 15 * 60
 # What systemd takes for the priority of a line: warning.
 WARNING = "<4>"
 
@@ -44,7 +45,6 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     quiet = commands.add_parser("quiet")
     quiet.add_argument("storage")
-    quiet.add_argument("port", type=int)
     expire = commands.add_parser("expire")
     expire.add_argument("storage")
     expire.add_argument("--keep", type=int, required=True)
@@ -59,7 +59,7 @@ def main() -> int:
         return 0
     registry = os.path.join(arguments.storage, "docker/registry/v2")
     if arguments.command == "quiet":
-        reason = why_not_now(registry, arguments.port)
+        reason = why_not_now(registry, time.time())
         sys.stdout.write(f"{reason}\n" if reason else "")
         return 1 if reason else 0
     try:
@@ -74,22 +74,56 @@ def main() -> int:
 # When
 
 
-def why_not_now(registry: str, port: int, proc: str = "/proc") -> str:
+def why_not_now(registry: str, now: float) -> str:
+    """By what the account `push` has sent. Connections do not count: anybody may open one, and be silent."""
     if not os.path.isdir(os.path.join(registry, "repositories")):
         return "Nothing was pushed yet, so there is nothing to clean."
-    clients = sum(connected(os.path.join(proc, "net", name), port) for name in ("tcp", "tcp6"))
-    if clients:
-        return f"{clients} client(s) are connected to the push port {port}; the storage is cleaned another time."
+    for repository in pushed_to(registry, now):
+        return (
+            f"Somebody pushes to {repository}: a part of an image came in the last {PAUSE // 60} minutes. "
+            "The storage is cleaned another time."
+        )
     return ""
 
 
-def connected(table: str, port: int) -> int:
+def pushed_to(registry: str, now: float) -> t.Iterator[str]:
+    """Repositories with a recent upload that has not ended, or a recent layer that no manifest names yet."""
+    top = os.path.join(registry, "repositories")
+    for directory, children, _files in os.walk(top):
+        parts = os.path.join(directory, "_layers", "sha256")
+        layers = {f"sha256:{name}" for name in (os.listdir(parts) if os.path.isdir(parts) else [])}
+        recent = {digest for digest in layers if is_recent(os.path.join(parts, digest[7:], "link"), now)}
+        if recent - (named(registry, os.path.join(directory, "_manifests")) if recent else set()) or any(
+            is_recent(os.path.join(parent, name), now)
+            for parent, _children, files in os.walk(os.path.join(directory, "_uploads"))
+            for name in files
+        ):
+            yield os.path.relpath(directory, top)
+        children[:] = sorted(name for name in children if not name.startswith("_"))
+
+
+def is_recent(path: str, now: float) -> bool:
     try:
-        with open(table, encoding="ascii") as file:
-            sockets = [line.split() for line in file.readlines()[1:]]
+        # Also in the future: the clock was set back.
+        return abs(now - os.stat(path).st_mtime) < PAUSE
     except OSError:
-        return 0
-    return sum(one[3] == ESTABLISHED and int(one[1].rpartition(":")[2], 16) == port for one in sockets)
+        # An upload that ends is moved away.
+        return False
+
+
+def named(registry: str, manifests: str) -> set[str]:
+    """The layers and configurations of a repository's images."""
+    directory = os.path.join(manifests, "revisions", "sha256")
+    found = set()
+    for name in os.listdir(directory) if os.path.isdir(directory) else []:
+        try:
+            content = manifest(registry, f"sha256:{name}")
+            parts = [content.get("config") or {}, *(content.get("layers") or [])]
+            found |= {part["digest"] for part in parts if "digest" in part}
+        except (DoubtError, TypeError, AttributeError):
+            # Nothing can be said of what it names.
+            continue
+    return found
 
 
 # Space
@@ -174,13 +208,19 @@ def unreachable(registry: str, manifests: str, kept: t.Iterable[str], untouched_
 
 def children(registry: str, digest: str) -> list[str]:
     """The manifests that an index names; none of a manifest that is no index."""
+    try:
+        return [one["digest"] for one in manifest(registry, digest).get("manifests") or []]
+    except (TypeError, AttributeError, KeyError) as error:
+        raise DoubtError(f"{digest} should be a manifest, and cannot be read as one ({error})") from error
+
+
+def manifest(registry: str, digest: str) -> t.Any:
     algorithm, _colon, name = digest.partition(":")
     path = os.path.join(registry, "blobs", algorithm, name[:2], name, "data")
     try:
         with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-        return [one["digest"] for one in content.get("manifests") or []]
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+            return json.load(file)
+    except (OSError, ValueError) as error:
         raise DoubtError(f"{path} should be a manifest, and cannot be read as one ({error})") from error
 
 

@@ -171,27 +171,50 @@ def test_a_link_that_is_no_digest(storage: Storage) -> None:
 
 # When
 
-TABLE = """\
-  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 00000000:1389 00000000:0000 0A 00000000:00000000 00:00000000 00000000   110        0 20871
-   1: 0900A8C0:1389 0A00A8C0:C350 {state} 00000000:00000000 00:00000000 00000000   110        0 20872
-   2: 0900A8C0:C351 0A00A8C0:1389 01 00000000:00000000 00:00000000 00000000  1000        0 20873
-"""
+
+def part(storage: Storage, path: str, age: float) -> None:
+    file = storage.registry / "repositories/lab/keras" / path
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"sha256:")
+    os.utime(file, (NOW - age, NOW - age))
 
 
-@pytest.mark.parametrize(("state", "quiet"), [("01", False), ("06", True), ("08", True)])
-def test_nobody_may_be_pushing(storage: Storage, tmp_path: Path, state: str, quiet: bool) -> None:
-    """A listening socket, one that is closing, and one to a push port elsewhere are nobody."""
-    (tmp_path / "net").mkdir()
-    (tmp_path / "net/tcp").write_text(TABLE.format(state=state), encoding="ascii")
-    reason = retention.why_not_now(str(storage.registry), 5001, str(tmp_path))
-    assert reason == (
-        "" if quiet else "1 client(s) are connected to the push port 5001; the storage is cleaned another time."
-    )
+def reason(storage: Storage) -> str:
+    return str(retention.why_not_now(str(storage.registry), NOW))
+
+
+@pytest.mark.parametrize("path", ["_uploads/1-2/data", "_uploads/1-2/startedat", "_layers/sha256/a1/link"])
+@pytest.mark.parametrize(
+    ("age", "waits"), [(0, True), (14 * 60, True), (16 * 60, False), (-60, True), (-DAY, False), (9 * DAY, False)]
+)
+def test_who_pushes_is_waited_for_and_an_old_part_is_not(storage: Storage, path: str, age: float, waits: bool) -> None:
+    storage.image("keras", "cpu-0", 0)
+    part(storage, path, age)
+    said = "Somebody pushes to lab/keras: a part of an image came in the last 15 minutes."
+    assert reason(storage).startswith(said) is waits
+    assert bool(reason(storage)) is waits
+
+
+def test_a_push_that_ended_is_not_waited_for(storage: Storage) -> None:
+    storage.manifest("lab/keras", {"config": {"digest": "sha256:c0"}, "layers": [{"digest": "sha256:a1"}]}, 0)
+    part(storage, "_layers/sha256/c0/link", 0)
+    part(storage, "_layers/sha256/a1/link", 0)
+    assert reason(storage) == ""
+    # Of the next one.
+    part(storage, "_layers/sha256/a2/link", 0)
+    assert reason(storage).startswith("Somebody pushes to lab/keras")
+
+
+def test_a_manifest_that_cannot_be_read_names_nothing(storage: Storage) -> None:
+    digest = storage.manifest("lab/keras", {"layers": [{"digest": "sha256:a1"}]}, 0)
+    name = digest.split(":")[1]
+    (storage.registry / "blobs/sha256" / name[:2] / name / "data").write_bytes(b"[1]")
+    part(storage, "_layers/sha256/a1/link", 0)
+    assert reason(storage).startswith("Somebody pushes")
 
 
 def test_nothing_was_pushed_yet(tmp_path: Path) -> None:
-    assert "Nothing was pushed" in retention.why_not_now(str(tmp_path / "missing"), 5001, str(tmp_path))
+    assert "Nothing was pushed" in retention.why_not_now(str(tmp_path / "missing"), NOW)
 
 
 # Space

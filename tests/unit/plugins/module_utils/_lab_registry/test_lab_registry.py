@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +69,56 @@ def test_clients_are_counted_on_both_families(tmp_path: Path) -> None:
 
 def test_without_ipv6(tmp_path: Path) -> None:
     assert connections.look([5000], str(tmp_path)) == {"5000": {"listening": False, "clients": 0}}
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """One with a client that has said nothing yet, and may say something later."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        with server.accept()[0]:
+            yield server.getsockname()[1]
+        client.close()
+
+
+def test_an_idle_connection_is_no_client(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the kernel that runs this, which may have no tcp_diag; then all of them count."""
+    assert connections.look([port]) == {str(port): {"listening": True, "clients": 1}}
+    if connections.silences() is None:
+        return
+    monkeypatch.setattr(connections, "IDLE", 0)
+    assert connections.look([port]) == {str(port): {"listening": True, "clients": 0}}
+
+
+@pytest.mark.parametrize(
+    ("idle", "clients"),
+    [
+        (None, 1),
+        ([], 0),
+        ([(5000, 299.0)], 1),
+        # A connection that says nothing stays open for as long as its client wants.
+        ([(5000, 301.0), (5000, 86400.0)], 0),
+        ([(5001, 0.0), (5000, 2.0), (5000, 400.0)], 1),
+    ],
+)
+def test_clients_are_those_that_were_heard_of(idle: list[tuple[int, float]] | None, clients: int) -> None:
+    assert connections.clients(5000, [(5000, "01"), (5000, "0A"), (5001, "01")], idle) == clients
+
+
+def answer(port: int, sent: int, received: int) -> bytes:
+    """As the kernel gives it: another attribute first, then struct tcp_info."""
+    info = struct.pack("=44xIIIi", sent, 0, received, 0)
+    attributes = struct.pack("=HHB3x", 5, 8, 0) + struct.pack("=HH", 4 + len(info), 2) + info
+    message = struct.pack("=4x") + struct.pack(">H", port) + bytes(66) + attributes
+    return struct.pack("=IHHII", 16 + len(message), 20, 2, 0, 0) + message
+
+
+def test_the_kernels_answer() -> None:
+    found: list[tuple[int, float]] = []
+    assert not connections.parse_silences(answer(5000, 700_000, 400_000) + answer(22, 5, 70_000), found)
+    assert found == [(5000, 400.0), (22, 0.005)]
+    assert connections.parse_silences(struct.pack("=IHHIIi", 20, 3, 2, 0, 0, 0), found)
+    with pytest.raises(OSError, match="sock_diag"):
+        connections.parse_silences(struct.pack("=IHHIIi", 20, 2, 0, 0, 0, -2), found)
 
 
 def test_units() -> None:
@@ -150,3 +203,10 @@ def test_space_of_a_directory_that_is_not_there_yet(tmp_path: Path) -> None:
     seen = observe.space(str(tmp_path / "a/b/c"))
     assert 0 < seen["percent"] <= 100
     assert seen["free"] >= 0
+
+
+def test_text(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"text \xff" + bytes(1 << 17))
+    assert observe.text(str(tmp_path / "one")).startswith("text \N{REPLACEMENT CHARACTER}")
+    assert len(observe.text(str(tmp_path / "one"))) == 1 << 16
+    assert observe.text(str(tmp_path / "none")) == ""

@@ -29,7 +29,8 @@ from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.seen im
     Seen,
     Unapplied,
 )
-from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.wanted import Config, Wanted, read
+from ansible_collections.gpulab.workstation.plugins.plugin_utils._docker.wanted import Wanted, read
+from ansible_collections.gpulab.workstation.plugins.plugin_utils._plan.variables import Config
 
 ROLE = Path(__file__).resolve().parents[5] / "roles" / "docker"
 DEFAULTS: Config = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
