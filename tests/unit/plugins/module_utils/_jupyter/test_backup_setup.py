@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import backup, layout
-from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.backup_setup import prepare_all
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.backup_setup import (
+    prepare_all,
+    value_problems,
+)
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.errors import OperatorError
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._jupyter.conftest import (
     Docker,
@@ -122,6 +125,20 @@ def test_home_and_name_are_filled_in(restic: Restic, instance: Instance, machine
     ("change", "expected"),
     [
         ({"backup_keep": {"daily": "seven"}}, "`daily` of its `backup_keep` is seven, and should be"),
+        ({"backup_keep": {"daily": -1}}, "`daily` of its `backup_keep` is -1, and should be"),
+        ({"backup_keep": {"daily": True}}, "`daily` of its `backup_keep` is True, and should be"),
+        ({"backup_keep": "A=b"}, "its `backup_keep` is A=b, and should be periods with numbers"),
+        ({"backup_environment": "A=b"}, "its `backup_environment` should be names with their values"),
+        ({"backup_environment": {"A": ["x"]}}, "its `backup_environment` has for A what is not one line"),
+        ({"backup_environment": {"A": "x\0"}}, "its `backup_environment` has for A what is not one line"),
+        ({"backup_environment": {"A B": "x"}}, "its `backup_environment` has for A B what is not one line"),
+        ({"backup_exclude_larger_than": "big"}, "its `backup_exclude_larger_than` big is no size"),
+        ({"backup_random_delay": "2 fortnights"}, "its `backup_random_delay` 2 fortnights is no time"),
+        ({"backup_random_delay": ""}, "its `backup_random_delay`  is no time"),
+        ({"backup_schedule": "daily\nOnBootSec=1"}, "its `backup_schedule` has a line's end"),
+        ({"backup_exclude": ["a\0"]}, "its `backup_exclude` has a line's end"),
+        ({"backup_repository": "/srv/a\nb"}, "its `backup_repository` has a line's end"),
+        ({"backup_repository": '/srv/"a'}, "has a quote or a backslash, which units of systemd do not take"),
         ({"backup_keep": {"dayly": 1}}, "`backup_keep` has dayly; it knows last, hourly"),
         ({"backup_repository": "backups"}, "neither an absolute path nor one of restic's URLs"),
         ({"backup_repository": "/home/ada/n/backups", "workdir": "/home/ada/n"}, "lies in the work directory"),
@@ -131,6 +148,11 @@ def test_problems(change: Instance, expected: str, restic: Restic, instance: Ins
     with pytest.raises(OperatorError, match=expected):
         prepare_all([{**instance, **change}], check=False)
     assert restic.calls == []
+
+
+@pytest.mark.parametrize("span", ["2h", "1h 30min", "90", "0", "1.5 hours", " 2 d ", "1w2d"])
+def test_spans_that_systemd_knows(span: str, instance: Instance) -> None:
+    assert not list(value_problems({**instance, "backup_random_delay": span}))
 
 
 def test_schedule_that_systemd_refuses(restic: Restic, docker: Docker, instance: Instance) -> None:
