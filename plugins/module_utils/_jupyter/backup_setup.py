@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import secrets
 import shutil
@@ -70,7 +71,12 @@ def prepare_all(instances: list[dict[str, t.Any]], check: bool) -> dict[str, t.A
         raise OperatorError(" ".join(problems))
     passwords = [password_file(backup.name) for backup in backups]
     result: dict[str, t.Any] = {"changed": False, "backups": []}
-    result["new_passwords"] = [str(path) for path in passwords if not path.exists()]
+    result["new_passwords"] = [
+        str(path)
+        for path, account in zip(passwords, accounts)
+        if not path.exists() or (account and former_user(path, account))
+    ]
+    result["shared"] = shared_credentials(backups, accounts)
     failures = []
     for instance, backup, account in zip(instances, backups, accounts):
         try:
@@ -165,8 +171,69 @@ def list_problems(backups: list[Backup]) -> list[str]:
     return found
 
 
+def shared_credentials(backups: list[Backup], accounts: list[Account | None]) -> str:
+    """Who can delete the backups of others, because the same key opens them. A person can read their instance's."""
+    users: dict[tuple[tuple[str, str], ...], set[str]] = {}
+    for backup, account in zip(backups, accounts):
+        if backup.environment and account:
+            users.setdefault(tuple(sorted(backup.environment.items())), set()).add(account.name)
+    together = sorted(user for those in users.values() if len(those) > 1 for user in those)
+    if not together:
+        return ""
+    return (
+        f"{', '.join(together)} have the same `backup_environment`, which each of them can read. If it has a key that "
+        f"opens all of their repositories, each can delete the backups of all. Give each instance a key of its own."
+    )
+
+
+def former_user(path: Path, account: Account) -> str:
+    """Whose the password is, where the instance was somebody else's. One of root's is the operator's own."""
+    try:
+        owner = os.lstat(path).st_uid
+    except OSError:
+        return ""
+    if owner in (0, account.uid):
+        return ""
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        return str(owner)
+
+
+def check_owner(backup: Backup, account: Account) -> None:
+    """A repository goes with its password to one person: whoever knows that reads all that is ever put there."""
+    former = former_user(password_file(backup.name), account)
+    if former and read_known(backup.name).get("repository") == backup.repository:
+        raise OperatorError(
+            f"Instance {backup.name} is {account.name}'s now, and the repository {backup.shown_repository} and its "
+            f"password are still {former}'s, who would read every backup there. Set another `backup_repository`, such "
+            f"as one with {account.name} in its name. The snapshots of before stay, and root keeps their password "
+            f"beside the new one."
+        )
+
+
+def set_aside(backup: Backup, former: str) -> None:
+    """For the operator alone: the password of the former user's snapshots, and the notes of their last one."""
+    password, notes = password_file(backup.name), state(backup.name)
+    number = 0
+    while True:
+        suffix = f"-{former}-{number}" if number else f"-{former}"
+        places = [path.with_name(path.name + suffix) for path in (password, notes)]
+        if not any(os.path.lexists(place) for place in places):
+            break
+        number += 1
+    os.chown(password, 0, 0, follow_symlinks=False)
+    password.rename(places[0])
+    if os.path.lexists(notes):
+        notes.rename(places[1])
+
+
 def prepare(backup: Backup, account: Account, check: bool) -> bool:
     """Returns whether that changed something, or would."""
+    check_owner(backup, account)
+    former = former_user(password_file(backup.name), account)
+    if former and not check:
+        set_aside(backup, former)
     config = config_file(backup.name)
     content = json.dumps(backup._asdict(), indent=2, sort_keys=True) + "\n"
     has_password = is_private(password_file(backup.name), account) and owns(state(backup.name), account)

@@ -149,14 +149,20 @@ def plain(path: str) -> str:
 
 def share_advice(instances: list[Settings]) -> list[str]:
     """What each may have is no promise where all of it together is more than there is."""
-    shares = {one.name: in_bytes(one.memory, 100) for one in instances if one.memory.endswith("%")}
-    total = sum(shares.values())
-    if len(shares) < 2 or total <= 100:
+    total = total_memory()
+    shares = {}
+    for one in instances:
+        # One that is no size is refused beside this.
+        with contextlib.suppress(OperatorError):
+            # 0 is no limit.
+            shares[one.name] = min(in_bytes(one.memory, total) or total, total)
+    together = sum(shares.values())
+    if len(shares) < 2 or together <= total:
         return []
     return [
-        f"The notebooks {', '.join(sorted(shares))} may take {total}% of the machine's memory together. When they do, "
-        f"kernels are killed before they reach their own limit. Give each a smaller `memory` (jupyter_memory); "
-        f"{100 // len(shares)}% would fit."
+        f"The notebooks {', '.join(sorted(shares))} may take {round(100 * together / total)}% of the machine's memory "
+        f"together. When they do, kernels are killed before they reach their own limit. Give each a smaller `memory` "
+        f"(jupyter_memory); {100 // len(shares)}% would fit."
     ]
 
 

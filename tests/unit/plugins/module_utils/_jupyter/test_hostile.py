@@ -32,6 +32,7 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settin
     Account,
     Settings,
     find_account,
+    total_memory,
 )
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.supervisor import Supervisor
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._jupyter.conftest import (
@@ -370,6 +371,11 @@ def test_shares_that_are_more_than_the_machine(make_settings: MakeSettings) -> N
     advice = preflight.share_advice([make_settings(name="ada"), make_settings(name="grace", memory="50%")])
     assert len(advice) == 1
     assert "ada, grace may take 125% of the machine's memory together" in advice[0]
+    half = f"{total_memory() // 2 + 1}b"
+    assert preflight.share_advice([make_settings(name="ada", memory=half), make_settings(name="grace", memory="50%")])
+    # 0 is no limit.
+    assert preflight.share_advice([make_settings(name="ada", memory="0"), make_settings(name="grace", memory="1g")])
+    assert not preflight.share_advice([make_settings(memory="0")])
     assert not preflight.share_advice([make_settings()])
     assert not preflight.share_advice([make_settings(memory="50%"), make_settings(name="b", memory="50%")])
 
