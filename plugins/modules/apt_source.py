@@ -82,6 +82,15 @@ options:
     description:
       - The armored signing key itself.
     type: str
+  fingerprint:
+    description:
+      - The fingerprint of the signing key, 40 or 64 hexadecimal digits, with or without spaces. Several have commas
+        between them.
+      - A file with any other key is refused. Where the keyring that is there has one, the key is fetched again.
+      - Required for an O(key_url) of plain C(http), except on the host itself.
+    type: str
+    default: ""
+    version_added: "0.2.0"
   refresh_key:
     description:
       - Fetch the key again even when it is there, for an archive that has renewed its key.
@@ -119,6 +128,7 @@ EXAMPLES = r"""
     components: [stable]
     architectures: [amd64]
     key_url: https://download.docker.com/linux/debian/gpg
+    fingerprint: 9DC8 5822 9FC7 DD38 854A  E2D8 8D81 803C 0EBF CD88
 
 - name: Use a mirror of it in a lab without internet
   gpulab.workstation.apt_source:
@@ -185,6 +195,7 @@ def main() -> None:
             "architectures": {"type": "list", "elements": "str", "default": []},
             "key_url": {"type": "str", "no_log": False},
             "key": {"type": "str", "no_log": False},
+            "fingerprint": {"type": "str", "default": ""},
             "refresh_key": {"type": "bool", "default": False, "no_log": False},
             "keyring": {"type": "path", "no_log": False},
             "timeout": {"type": "int", "default": 30},

@@ -233,8 +233,11 @@ backup_file:
   sample: /etc/docker/daemon.json.4711.2026-11-21@10:15:00~
 """
 
+import contextlib
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.errors import DaemonConfigError
+from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.files import alone
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.manager import DaemonConfigManager
 
 
@@ -254,16 +257,19 @@ def main() -> None:
         mutually_exclusive=[(event, keys) for event in ("acknowledge", "restore") for keys in ("settings", "absent")],
         supports_check_mode=True,
     )
+    # Check mode only reads, and leaves no trace, not even for a moment.
+    lock = contextlib.nullcontext() if module.check_mode else alone(module.params["root"])
     try:
-        manager = DaemonConfigManager(module)
-        if module.params["acknowledge"]:
-            result = manager.acknowledge(module.params["acknowledge"])
-        elif module.params["restore"]:
-            result = manager.restore()
-        elif module.params["settings"] is None and module.params["absent"] is None:
-            result = manager.report()
-        else:
-            result = manager.manage()
+        with lock:
+            manager = DaemonConfigManager(module)
+            if module.params["acknowledge"]:
+                result = manager.acknowledge(module.params["acknowledge"])
+            elif module.params["restore"]:
+                result = manager.restore()
+            elif module.params["settings"] is None and module.params["absent"] is None:
+                result = manager.report()
+            else:
+                result = manager.manage()
     except DaemonConfigError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

@@ -84,6 +84,11 @@ new_passwords:
   type: list
   elements: str
   sample: [/etc/gpulab/jupyter/keras/backup-password]
+shared:
+  description: Who can delete the backups of others by credentials that their instances share. Empty for nobody.
+  returned: success
+  type: str
+  sample: ""
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -97,7 +102,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**prepare_all(module.params["instances"], module.check_mode))
+        result = prepare_all(module.params["instances"], module.check_mode)
+        if result["shared"]:
+            module.warn(result["shared"])
+        module.exit_json(**result)
     except OperatorError as error:
         module.fail_json(msg=str(error))
 

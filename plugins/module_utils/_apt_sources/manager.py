@@ -12,9 +12,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import fetch_url
-from ansible_collections.gpulab.workstation.plugins.module_utils._apt_sources import entries, source
+from ansible_collections.gpulab.workstation.plugins.module_utils._apt_sources import entries, openpgp, source
 
 _PARTS = "etc/apt/sources.list.d"
+# Bytes of a key at most: Docker's has 4 KiB, those of archives with many signatures a hundred.
+_KEY_SIZE = 2**20
 
 
 class AptSourceError(Exception):
@@ -31,8 +33,9 @@ class AptSourceManager:
         self._diff: list[dict[str, str]] = []
 
     def present(self) -> dict[str, t.Any]:
-        migrated = self._migrate()
+        # First, so that a refused key leaves the sources as they are.
         origin = self._provide_key()
+        migrated = self._migrate()
         wanted = source.Source(
             uri=self._module.params["uri"],
             suites=self._module.params["suites"],
@@ -89,22 +92,51 @@ class AptSourceManager:
 
     def _provide_key(self) -> str:
         """Puts the key where Signed-By points, and says where it came from."""
+        wanted, problem = openpgp.read_wanted(self._module.params["fingerprint"])
+        if problem:
+            raise AptSourceError(f"{problem}. Correct `fingerprint`; `gpg --show-keys FILE` shows that of a key.")
         key: str | None = self._module.params["key"]
         if key:
-            self._write(self._keyring, key.strip() + "\n", checked_as="The key in `key`")
+            text = key.strip() + "\n"
+            self._check_key(text, "The key in `key`", wanted)
+            self._write(self._keyring, text)
             return source.inline_origin(key)
         url: str = self._module.params["key_url"]
-        here = os.path.exists(self._real(self._keyring))
+        if not wanted:
+            self._refuse_plain_way(url)
+        here = os.path.exists(self._real(self._keyring)) and not (
+            wanted and source.problem_with_key(self._read(self._keyring).encode("latin-1"), wanted)
+        )
         same_origin = os.path.exists(self._real(self._path)) and source.key_origin_in(self._read(self._path)) == url
         if here and same_origin and not self._module.params["refresh_key"]:
             return url
         if self._module.check_mode:
             self._changed = True
             return url
-        self._write(self._keyring, self._fetch(url), checked_as=f"What {url} answers")
+        text, answered = self._fetch(url)
+        if not wanted:
+            self._refuse_plain_way(answered)
+        self._check_key(text, f"What {url} answers", wanted)
+        self._write(self._keyring, text)
         return url
 
-    def _fetch(self, url: str) -> str:
+    @staticmethod
+    def _refuse_plain_way(url: str) -> None:
+        if source.may_be_replaced(url):
+            raise AptSourceError(
+                f"Whoever is between this host and {url} can replace the signing key, and so the packages. Give the "
+                f"key's `fingerprint`, or the key itself in `key`, or fetch it over https."
+            )
+
+    @staticmethod
+    def _check_key(text: str, what: str, wanted: list[str]) -> None:
+        problem = source.problem_with_key(text.encode("latin-1"), wanted)
+        if problem:
+            advice = " If that is the archive's, set `fingerprint` to it; its owner publishes it." if wanted else ""
+            raise AptSourceError(f"{what} {problem}. It is not used.{advice}")
+
+    def _fetch(self, url: str) -> tuple[str, str]:
+        """What it answers, and where the answer came from in the end."""
         response, info = fetch_url(self._module, url, timeout=self._module.params["timeout"])
         # A file: URL has no status.
         if response is None or info["status"] not in (200, None):
@@ -112,19 +144,18 @@ class AptSourceManager:
                 f"The signing key cannot be fetched from {url}: {info['msg']}. Check the URL, and the host's proxy and "
                 "CA certificates, or give the key itself in `key`."
             )
-        content: bytes = response.read()
-        return content.decode("latin-1")
+        content: bytes = response.read(_KEY_SIZE + 1)
+        if len(content) > _KEY_SIZE:
+            raise AptSourceError(f"What {url} answers is no signing key: it has more than {_KEY_SIZE} bytes.")
+        return content.decode("latin-1"), info.get("url") or url
 
     def _read(self, path: str) -> str:
         # latin-1 keeps every byte as it is; line ends too.
         with open(self._real(path), encoding="latin-1", newline="") as file:
             return file.read()
 
-    def _write(self, path: str, text: str, checked_as: str | None = None) -> None:
+    def _write(self, path: str, text: str) -> None:
         content = text.encode("latin-1")
-        problem = source.problem_with_key(content) if checked_as else None
-        if problem:
-            raise AptSourceError(f"{checked_as} is not an armored OpenPGP public key: {problem}.")
         real = os.path.realpath(self._real(path))
         before = self._read(path) if os.path.exists(real) else ""
         if before == text and os.path.exists(real):

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 import typing as t
+import urllib.parse
+
+from . import openpgp
 
 _ORIGIN = re.compile(r"^# Key: (.*)$", re.MULTILINE)
-_ARMOR = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
 
 class Source(t.NamedTuple):
@@ -49,12 +51,20 @@ def inline_origin(key: str) -> str:
     return "given as text, sha256 " + hashlib.sha256(key.encode()).hexdigest()
 
 
-def problem_with_key(key: bytes) -> str | None:
-    """Why apt could not use these bytes as an .asc keyring; None when it can."""
-    if _ARMOR in key:
-        return None
-    if not key.strip():
-        return "it is empty"
-    if key[:1] in (b"\x98", b"\x99", b"\xc6"):
-        return "it is a binary keyring; convert it with `gpg --enarmor` and offer the armored one"
-    return "it begins with " + repr(key[:40].decode("ascii", "replace"))
+def problem_with_key(key: bytes, wanted: t.Sequence[str] = ()) -> str | None:
+    """Why these bytes are no .asc keyring for apt, or not the one that is wanted; None where they are."""
+    try:
+        found = openpgp.fingerprints(key)
+    except openpgp.NoKeyError as error:
+        return f"is not an armored OpenPGP public key: {error}"
+    # All of them: apt believes each key that is in the file.
+    others = [one for one in found if one not in wanted]
+    if wanted and others:
+        return f"has the key {' and '.join(others)}, and should have {' or '.join(wanted)} only"
+    return None
+
+
+def may_be_replaced(url: str) -> bool:
+    """Whether others on the way to this URL can put another key in the place of this one."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme not in ("https", "file") and parts.hostname not in ("127.0.0.1", "::1", "localhost")

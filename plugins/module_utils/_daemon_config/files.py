@@ -6,13 +6,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import stat
+import time
+import typing as t
 
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.errors import DaemonConfigError
 
 _MAX_LINKS = 40
+# Seconds for another run to end. It asks dockerd about the file, which takes one.
+_PATIENCE = 60.0
 
 
 def under_root(root: str, path: str) -> str:
@@ -82,3 +88,44 @@ def _refuse_dangling_link(root: str, path: str, real: str) -> None:
 def _unreadable(path: str, error: OSError) -> DaemonConfigError:
     hint = " Run the task with become." if error.errno in (errno.EACCES, errno.EPERM) else ""
     return DaemonConfigError(f"{path} cannot be read: {error.strerror}.{hint}")
+
+
+@contextlib.contextmanager
+def alone(root: str, patience: float = _PATIENCE) -> t.Iterator[None]:
+    """Between reading the file and replacing it, no other run does the same: it would undo the change of this one.
+
+    The lock is a file that only root can open, so that no other user holds it for ever, and leaves no trace.
+    """
+    # A place that no run makes, or two could wait at different ones. An image in the making may have no /run.
+    directory = under_root(root, "/run")
+    path = os.path.join(directory if os.path.isdir(directory) else root, ".gpulab-daemon.json.lock")
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError:
+            # Whoever cannot make it cannot replace the file either, and hears that where it matters.
+            yield
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had it before has removed it.
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                break
+        except FileNotFoundError:
+            pass
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                raise DaemonConfigError(
+                    f"Another run changes the configuration of dockerd since {patience:.0f} seconds, and has locked "
+                    f"{path}. Run the task again when it has ended."
+                ) from None
+            time.sleep(0.05)
+        os.close(descriptor)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        os.close(descriptor)

@@ -10,6 +10,7 @@ import os
 import tempfile
 import typing as t
 from contextlib import contextmanager
+from pathlib import Path
 
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config import record as records
 from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.document import Document, load
@@ -46,6 +47,7 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.
     unknown_log_options,
     validate_by_engine,
 )
+from ansible_collections.gpulab.workstation.plugins.module_utils._untrusted.files import sync
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -211,6 +213,7 @@ class DaemonConfigManager:
         self._remember(record)
         created = self.raw is None
         self.module.atomic_move(temporary, self.real_path)
+        sync(Path(self.real_path).parent)
         if created:
             os.chmod(self.real_path, 0o644)
         # An engine that started in the meantime may have read either file.
@@ -260,6 +263,9 @@ def _temporary(directory: str, raw: bytes) -> t.Iterator[str]:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(raw)
+            file.flush()
+            # Else a power cut may leave an empty file under the name that it gets.
+            os.fsync(file.fileno())
         yield name
     finally:
         if os.path.exists(name):

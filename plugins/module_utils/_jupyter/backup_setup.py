@@ -8,22 +8,29 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
+import re
 import secrets
 import shutil
 import typing as t
 from pathlib import Path
 
 from .._untrusted import files
-from .._untrusted.shape import decoded_object
+from .._untrusted.shape import decoded_object, line
 from .backup import CONFIG_SIZE, KEEP, Backup, config_file, explain, known_file, now, password_file, read_known, state
 from .backup_status import longest_wait
 from .errors import OperatorError
 from .files import replace_file
 from .restic import ResticError
 from .settings import Account, find_account
+from .values import UNWRITABLE, VARIABLE
 
 REPOSITORIES = Path("/var/backups/gpulab/jupyter")
 PASSWORD_SIZE = 4096
+# A time span as systemd.time(7) has it: `2h`, `1h 30min`, `90` (seconds).
+_NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,6})?\s*"
+_UNIT = r"(?:usec|us|msec|ms|seconds?|sec|s|minutes?|min|m|hours?|hr|h|days?|d|weeks?|w|months?|M|years?|y)"
+SPAN = re.compile(rf"\s*(?:{_NUMBER}{_UNIT}\s*)*(?:{_NUMBER}|{_NUMBER}{_UNIT}\s*)")
 # Seconds for a question to a repository, which may be far away. restic has the rights of the user, who can stop it.
 SETUP = 600.0
 
@@ -46,7 +53,7 @@ def as_configured(instance: dict[str, t.Any], account: Account | None) -> Backup
 
 def prepare_all(instances: list[dict[str, t.Any]], check: bool) -> dict[str, t.Any]:
     """Says whether that changed something, what units must know of each backup, and where new passwords are."""
-    problems = [problem for instance in instances for problem in keep_problems(instance)]
+    problems = [problem for instance in instances for problem in value_problems(instance)]
     if problems:
         raise OperatorError(" ".join(problems))
     accounts: list[Account | None] = []
@@ -64,7 +71,12 @@ def prepare_all(instances: list[dict[str, t.Any]], check: bool) -> dict[str, t.A
         raise OperatorError(" ".join(problems))
     passwords = [password_file(backup.name) for backup in backups]
     result: dict[str, t.Any] = {"changed": False, "backups": []}
-    result["new_passwords"] = [str(path) for path in passwords if not path.exists()]
+    result["new_passwords"] = [
+        str(path)
+        for path, account in zip(passwords, accounts)
+        if not path.exists() or (account and former_user(path, account))
+    ]
+    result["shared"] = shared_credentials(backups, accounts)
     failures = []
     for instance, backup, account in zip(instances, backups, accounts):
         try:
@@ -84,16 +96,47 @@ def prepare_all(instances: list[dict[str, t.Any]], check: bool) -> dict[str, t.A
     return result
 
 
-def keep_problems(instance: dict[str, t.Any]) -> t.Iterator[str]:
-    """What cannot be read as a number of snapshots."""
-    for period, count in instance["backup_keep"].items():
-        try:
-            int(count)
-        except (TypeError, ValueError):
+def value_problems(instance: dict[str, t.Any]) -> t.Iterator[str]:
+    """What cannot be read at all, or would be refused at night, when nobody looks."""
+    its = f"Instance {line(instance['name'], 80)}: its"
+    keep = instance["backup_keep"]
+    if not isinstance(keep, dict):
+        yield f"{its} `backup_keep` is {line(keep, 80)}, and should be periods with numbers, like {{daily: 14}}."
+        keep = {}
+    for period, count in keep.items():
+        if isinstance(count, bool) or not re.fullmatch(r"[0-9]{1,5}", str(count)):
             yield (
-                f"Instance {instance['name']}: `{period}` of its `backup_keep` is {count}, and should be how many "
-                f"snapshots stay, a number."
+                f"Instance {line(instance['name'], 80)}: `{line(period, 80)}` of its `backup_keep` is "
+                f"{line(count, 80)}, and should be how many snapshots stay, a number from 0 to 99999."
             )
+    environment = instance["backup_environment"]
+    if not isinstance(environment, dict):
+        # Not shown: it may be a password.
+        yield f"{its} `backup_environment` should be names with their values, like {{AWS_ACCESS_KEY_ID: ada}}."
+        environment = {}
+    for name, value in environment.items():
+        if not VARIABLE.fullmatch(str(name)) or not is_line(value):
+            yield f"{its} `backup_environment` has for {line(name, 80)} what is not one line of text."
+    larger_than = str(instance["backup_exclude_larger_than"])
+    if not re.fullmatch(r"([0-9]{1,15}[bkmgt]?)?", larger_than, re.I):
+        yield f"{its} `backup_exclude_larger_than` {line(larger_than, 80)} is no size; write 200m, or leave it empty."
+    if not SPAN.fullmatch(str(instance["backup_random_delay"])):
+        # systemd would leave it out without a word that anybody reads, and a whole lab begin in one second.
+        yield (
+            f"{its} `backup_random_delay` {line(instance['backup_random_delay'], 80)} is no time that systemd knows; "
+            f"write 2h, 30min or 0."
+        )
+    patterns = instance["backup_exclude"]
+    texts = {"backup_repository": instance["backup_repository"], "backup_schedule": instance["backup_schedule"]}
+    if isinstance(patterns, (list, tuple)):
+        texts.update({"backup_exclude": "".join(map(str, patterns))})
+    for key, value in texts.items():
+        if UNWRITABLE.search(str(value)):
+            yield f"{its} `{key}` has a line's end or another control character; leave that out."
+
+
+def is_line(value: t.Any) -> bool:
+    return isinstance(value, (str, int, float)) and not UNWRITABLE.search(str(value))
 
 
 def list_problems(backups: list[Backup]) -> list[str]:
@@ -109,6 +152,9 @@ def list_problems(backups: list[Backup]) -> list[str]:
                 f"{its} `backup_repository` {backup.repository} is neither an absolute path nor one of restic's URLs, "
                 f"like rest:https://server/{backup.name}."
             )
+        for key, path in (("workdir", backup.workdir), ("backup_repository", backup.directory)):
+            if set(path) & set('"\\'):
+                found.append(f"{its} `{key}` {path} has a quote or a backslash, which units of systemd do not take.")
         if os.path.join(backup.directory, "").startswith(os.path.join(backup.workdir, "")):
             found.append(f"{its} `backup_repository` {backup.directory} lies in the work directory that it is to save.")
         if longest_wait(backup.schedule) is None:
@@ -125,8 +171,69 @@ def list_problems(backups: list[Backup]) -> list[str]:
     return found
 
 
+def shared_credentials(backups: list[Backup], accounts: list[Account | None]) -> str:
+    """Who can delete the backups of others, because the same key opens them. A person can read their instance's."""
+    users: dict[tuple[tuple[str, str], ...], set[str]] = {}
+    for backup, account in zip(backups, accounts):
+        if backup.environment and account:
+            users.setdefault(tuple(sorted(backup.environment.items())), set()).add(account.name)
+    together = sorted(user for those in users.values() if len(those) > 1 for user in those)
+    if not together:
+        return ""
+    return (
+        f"{', '.join(together)} have the same `backup_environment`, which each of them can read. If it has a key that "
+        f"opens all of their repositories, each can delete the backups of all. Give each instance a key of its own."
+    )
+
+
+def former_user(path: Path, account: Account) -> str:
+    """Whose the password is, where the instance was somebody else's. One of root's is the operator's own."""
+    try:
+        owner = os.lstat(path).st_uid
+    except OSError:
+        return ""
+    if owner in (0, account.uid):
+        return ""
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        return str(owner)
+
+
+def check_owner(backup: Backup, account: Account) -> None:
+    """A repository goes with its password to one person: whoever knows that reads all that is ever put there."""
+    former = former_user(password_file(backup.name), account)
+    if former and read_known(backup.name).get("repository") == backup.repository:
+        raise OperatorError(
+            f"Instance {backup.name} is {account.name}'s now, and the repository {backup.shown_repository} and its "
+            f"password are still {former}'s, who would read every backup there. Set another `backup_repository`, such "
+            f"as one with {account.name} in its name. The snapshots of before stay, and root keeps their password "
+            f"beside the new one."
+        )
+
+
+def set_aside(backup: Backup, former: str) -> None:
+    """For the operator alone: the password of the former user's snapshots, and the notes of their last one."""
+    password, notes = password_file(backup.name), state(backup.name)
+    number = 0
+    while True:
+        suffix = f"-{former}-{number}" if number else f"-{former}"
+        places = [path.with_name(path.name + suffix) for path in (password, notes)]
+        if not any(os.path.lexists(place) for place in places):
+            break
+        number += 1
+    os.chown(password, 0, 0, follow_symlinks=False)
+    password.rename(places[0])
+    if os.path.lexists(notes):
+        notes.rename(places[1])
+
+
 def prepare(backup: Backup, account: Account, check: bool) -> bool:
     """Returns whether that changed something, or would."""
+    check_owner(backup, account)
+    former = former_user(password_file(backup.name), account)
+    if former and not check:
+        set_aside(backup, former)
     config = config_file(backup.name)
     content = json.dumps(backup._asdict(), indent=2, sort_keys=True) + "\n"
     has_password = is_private(password_file(backup.name), account) and owns(state(backup.name), account)

@@ -31,43 +31,11 @@ from .engine import Engine, unit_properties
 from .errors import EngineError, OperatorError
 from .files import in_time, run_as
 from .gpu_assignment import Device, assign, conflicts, devices_of, wants_gpus
-from .settings import (
-    NUMBERS,
-    Account,
-    Settings,
-    configured,
-    converted,
-    find_account,
-    in_bytes,
-    load_settings,
-    total_memory,
-)
+from .settings import Account, Settings, configured, find_account, in_bytes, load_settings, total_memory
 from .status import status
+from .values import environment_problems, range_problems, type_problems
 
-# The role sets these itself, and a token in the environment shows in `docker inspect`.
-RESERVED_ENVIRONMENT = {
-    *("HOME", "JUPYTER_CONFIG_PATH", "JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE"),
-    # `gpus` says which.
-    "NVIDIA_VISIBLE_DEVICES",
-}
-# What a number can be: seconds, minutes, processes.
-RANGES = {
-    "start_timeout": (1, 86400),
-    "stop_timeout": (0, 3600),
-    "idle_minutes": (0, 525600),
-    "cull_idle_minutes": (0, 525600),
-    "pids_limit": (64, 2**22),
-}
-MOST_MEMORY = 2**46
-# Bytes of one variable: a line of Docker's file of them ends at 64 KiB.
-LONGEST_VALUE = 60000
-# A reference as Docker takes it: a registry's host may have capitals, and nothing else of the name.
-IMAGE = re.compile(
-    r"(?:[A-Za-z0-9.-]+(?::\d+)?/|\[[0-9a-fA-F:]+\](?::\d+)?/)?"
-    r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
-)
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 ENGINE_SOCKET = Path("/run/docker.sock")
 # Seconds for nvidia-smi, which takes long on a machine with many GPUs and without persistence mode.
 SMI_TIMEOUT = 30.0
@@ -113,28 +81,6 @@ def listeners(port: int) -> list[str]:
             published = Engine().call("ps", "--filter", f"publish={port}", "--format", "{{.Names}}").split()
             found = {f"the container {name}" for name in published} or found
     return sorted(found)
-
-
-def type_problems(raw: dict[str, t.Any]) -> t.Iterator[str]:
-    """Of an instance, whose values may be of any type."""
-    name = f"Instance {shape.line(str(raw.get('name')), 80)}"
-    for key, value in raw.items():
-        try:
-            converted(key, value)
-        except ValueError as error:
-            yield f"{name}: {error}."
-            continue
-        if value is None:
-            yield f"{name}: its `{key}` is empty; leave it out, or give it a value."
-        elif isinstance(value, bool) and key in (*NUMBERS, "cpus"):
-            yield f"{name}: its `{key}` is {str(value).lower()}, and should be a number."
-        elif key == "environment":
-            odd = [str(one) for one, said in value.items() if said is None or isinstance(said, (dict, list, tuple))]
-            if odd:
-                yield (
-                    f"{name}: its `environment` has for {', '.join(odd)} what is neither text nor a number; write one "
-                    f"value, in quotes where it is to be text."
-                )
 
 
 def list_problems(instances: list[Settings], allow_plain_http: bool) -> list[str]:
@@ -201,48 +147,28 @@ def plain(path: str) -> str:
     return os.path.normpath(f"/{path.lstrip('/')}")
 
 
-def range_problems(instance: Settings) -> t.Iterator[str]:
-    """What no engine or server could make sense of."""
-    for key, (least, most) in RANGES.items():
-        value = getattr(instance, key)
-        if not least <= value <= most:
-            yield f"its `{key}` {value} is not from {least} to {most}"
-    for key in ("memory", "shm_size"):
-        with contextlib.suppress(OperatorError):
-            size = getattr(instance, key)
-            if in_bytes(size, 0) > MOST_MEMORY:
-                yield f"its `{key}` {size} is more than any machine has"
-    if not IMAGE.fullmatch(instance.image):
-        yield f"its `image` {shape.line(instance.image, 80) or '(empty)'} cannot name one; write it like keras:gpu"
-    for name, value in instance.environment.items():
-        if "\0" in value or len(value.encode("utf-8", "replace")) > LONGEST_VALUE:
-            yield f"{name} of its `environment` has a NUL or more than {LONGEST_VALUE} bytes, which Docker refuses"
-
-
 def share_advice(instances: list[Settings]) -> list[str]:
     """What each may have is no promise where all of it together is more than there is."""
-    shares = {one.name: in_bytes(one.memory, 100) for one in instances if one.memory.endswith("%")}
-    total = sum(shares.values())
-    if len(shares) < 2 or total <= 100:
+    total = total_memory()
+    shares = {}
+    for one in instances:
+        # One that is no size is refused beside this.
+        with contextlib.suppress(OperatorError):
+            # 0 is no limit.
+            shares[one.name] = min(in_bytes(one.memory, total) or total, total)
+    together = sum(shares.values())
+    if len(shares) < 2 or together <= total:
         return []
     return [
-        f"The notebooks {', '.join(sorted(shares))} may take {total}% of the machine's memory together. When they do, "
-        f"kernels are killed before they reach their own limit. Give each a smaller `memory` (jupyter_memory); "
-        f"{100 // len(shares)}% would fit."
+        f"The notebooks {', '.join(sorted(shares))} may take {round(100 * together / total)}% of the machine's memory "
+        f"together. When they do, kernels are killed before they reach their own limit. Give each a smaller `memory` "
+        f"(jupyter_memory); {100 // len(shares)}% would fit."
     ]
 
 
 def instance_problems(instance: Settings, free_ports: t.Container[int | None]) -> list[str]:
     """What keeps one instance from starting here. Ports that its own container has, or will have left, are free."""
-    problems = []
-    reserved = RESERVED_ENVIRONMENT & set(instance.environment)
-    if reserved:
-        problems.append(
-            f"its `environment` sets {', '.join(sorted(reserved))}, which the role sets itself; leave it out"
-        )
-    for key, value in instance.environment.items():
-        if not VARIABLE.fullmatch(key) or "\n" in value:
-            problems.append(f"Docker cannot pass on {key!r} of its `environment`: a name is one word, a value one line")
+    problems = [*environment_problems(instance.environment)]
     problems += range_problems(instance)
     problems += share_problems(instance)
     gpu_problem = gpus.problem(instance.gpus)
@@ -326,6 +252,36 @@ def neighbour_problems(instances: list[Settings], allowed: set[str]) -> list[str
         f"everybody else who has a notebook on this machine. Take {user} out of docker_users and of the group "
         f"that owns {ENGINE_SOCKET} (`gpasswd --delete {user} docker`), or accept it with jupyter_allow_docker_users."
         for user in sorted(users & allowed)
+    ]
+
+
+def neighbour_advice(instances: list[Settings], allowed: set[str]) -> list[str]:
+    """Who could do the same without a notebook. They may be the operator's own people."""
+    users = {instance.user for instance in instances}
+    others = sorted(allowed - users)
+    if len(users) < 2 or not others:
+        return []
+    return [
+        f"{', '.join(others)} may use Docker Engine, which equals being root, and so can read the token and the files "
+        f"of everybody who has a notebook on this machine. If that is not meant, take them out of docker_users and of "
+        f"the group that owns {ENGINE_SOCKET}; jupyter_allow_docker_users accepts it."
+    ]
+
+
+def home_advice(instance: Settings, account: Account) -> list[str]:
+    """A login's own settings run outside of the container, with all of the account's rights."""
+    home = plain(account.home)
+    open_to_it = [
+        f"`{key}` {directory}"
+        for key, directory in instance.directories(account).items()
+        if os.path.commonpath((plain(directory), home)) == plain(directory)
+    ]
+    if not open_to_it:
+        return []
+    return [
+        f"Instance {instance.name}: its {' and its '.join(open_to_it)} holds the home of {account.name}, so code in "
+        f"the notebook can write ~/.ssh/authorized_keys and ~/.bashrc, and so act outside of it. With a `workdir` like "
+        f"~/notebooks and without `home`, it cannot."
     ]
 
 
@@ -462,8 +418,9 @@ def preflight(
     units = unit_states(listed)
     missing_images: list[str] = []
     wanted = [instance for instance in listed if instance.enabled]
+    may_use_engine = engine_users(ENGINE_SOCKET)
     if not allow_docker_users:
-        problems += neighbour_problems(wanted, engine_users(ENGINE_SOCKET))
+        problems += neighbour_problems(wanted, may_use_engine)
     try:
         engine.version()
         gone = leaving(units, remove_unlisted, force)
@@ -489,18 +446,21 @@ def preflight(
     except EngineError as error:
         engine_error = str(error)
 
+    advice = share_advice(wanted)
+    if not allow_docker_users:
+        advice += neighbour_advice(wanted, may_use_engine)
     missing_users = set()
     for instance in wanted:
         found = instance_problems(instance, left_ports | {own_ports.get(instance.name)})
         problems += [f"Instance {instance.name}: {problem}." for problem in found]
         try:
-            find_account(instance.user)
+            advice += home_advice(instance, find_account(instance.user))
         except OperatorError:
             missing_users.add(instance.user)
     directories = [layout.CONFIG / instance.name for instance in wanted]
     return {
         "problems": problems,
-        "advice": share_advice(wanted),
+        "advice": advice,
         "engine_error": engine_error,
         "missing_images": missing_images,
         "missing_users": sorted(missing_users),

@@ -19,9 +19,11 @@ from .errors import OperatorError
 
 # Bytes of a settings.json at most.
 SETTINGS = 2**20
-SIZE = re.compile(r"(\d+)([bkmg%]?)", re.I)
+# With more digits, it is no size of anything, and Python refuses to read it.
+SIZE = re.compile(r"([0-9]{1,20})([bkmg%]?)", re.I)
 # Addresses that stand for all of the machine's, and how the machine itself reaches them.
 ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+TRUE, FALSE = {"true", "yes", "on", "1", "y", "t", "1.0"}, {"false", "no", "off", "0", "n", "f", "0.0"}
 UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
@@ -113,7 +115,18 @@ def converted(key: str, value: t.Any) -> t.Any:
 
 def as_bool(value: t.Any) -> bool:
     """As Ansible's own `bool`, which the supervisor cannot import."""
-    return value if isinstance(value, bool) else str(value).strip().lower() in ("true", "yes", "on", "1", "y", "t")
+    said = str(value).strip().lower()
+    if said not in TRUE | FALSE:
+        raise ValueError
+    return said in TRUE
+
+
+def as_whole(value: t.Any) -> int:
+    """Also of text, and of 12.0, but never of a part."""
+    found = int(value)
+    if isinstance(value, float) and found != value:
+        raise ValueError
+    return found
 
 
 NUMBERS = ("port", "pids_limit", "start_timeout", "stop_timeout", "idle_minutes", "cull_idle_minutes")
@@ -126,7 +139,7 @@ KINDS: dict[str, tuple[t.Callable[[t.Any], t.Any], str]] = {
         lambda values: {str(key): str(value) for key, value in values.items()},
         "names with their values, like {KERAS_BACKEND: jax}",
     ),
-    **dict.fromkeys(NUMBERS, (int, "a whole number")),
+    **dict.fromkeys(NUMBERS, (as_whole, "a whole number")),
 }
 
 

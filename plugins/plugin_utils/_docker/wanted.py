@@ -30,6 +30,7 @@ class Variables:
     repository_components: list[str]
     repository_architectures: list[str]
     repository_key_url: str
+    repository_key_fingerprint: str
     repository_key: str
     version: str
     hold: bool

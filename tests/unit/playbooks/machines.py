@@ -34,16 +34,22 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "command": {"rc": 0, "stdout": "", "stderr": ""},
     "gpu_visibility_info": GPUS,
     "jupyter_info": {"instances": [NOTEBOOK]},
+    "docker_image_work_info": {"processes": []},
     "lab_registry_info": QUIET,
     "nvidia_driver_info": {"in_use": [], "reboot_obstacles": [], "reboot_required": False, "plan": {"upgrades": []}},
     "print_text": {},
     "reboot": {"changed": True},
     "role": {},
-    # grep, which finds nothing.
-    "shell": {"rc": 1, "stdout": "", "stderr": ""},
     "systemd_service": {"changed": True},
 }
-LOOKS = ("gpu_visibility_info", "jupyter_info", "lab_registry_info", "nvidia_driver_info", "shell", "command")
+LOOKS = (
+    "gpu_visibility_info",
+    "jupyter_info",
+    "lab_registry_info",
+    "nvidia_driver_info",
+    "docker_image_work_info",
+    "command",
+)
 FETCHES = "apt lock_timeout=300 update_cache=True"
 # Of the role nvidia_driver, with what a test says of the machine: driver_is_new, driver_waits.
 DRIVER_SEES = {
@@ -63,7 +69,6 @@ ELSEWHERE = {
     "ansible.builtin.apt:": "gpulab.workstation.apt:",
     "ansible.builtin.command:": "gpulab.workstation.command:",
     "ansible.builtin.reboot:\n": "gpulab.workstation.reboot:\n",
-    "ansible.builtin.shell:": "gpulab.workstation.shell:",
     "ansible.builtin.systemd_service:": "gpulab.workstation.systemd_service:",
     "path: /run/reboot-required": 'path: "{{ machine }}/reboot-required"',
 }

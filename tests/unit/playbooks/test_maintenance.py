@@ -12,9 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,8 +45,8 @@ REGISTRY_CARED_FOR = [
 ]
 PULLED_FROM = {**QUIET, "ports": {"5000": {"clients": 2}, "5001": {"clients": 0}}}
 CLEANED = {**QUIET, "units": {"docker-registry-clean.service": {"active": True}}}
-BUILDS = {"rc": 2, "stdout": "/proc/4711/cmdline", "stdout_lines": ["/proc/4711/cmdline"], "stderr": ""}
-NO_BUILD = ANSWERS["shell"]
+BUILDS = {"processes": [4711]}
+NO_BUILD = ANSWERS["docker_image_work_info"]
 NOTEBOOK_OPENS = "jupyter-keras.service state=started"
 IS_BUILT = "an image is being built or moved: process 4711"
 IS_PULLED_FROM = "somebody pulls from the registry or pushes to it, or it is being cleaned"
@@ -183,7 +181,7 @@ def test_the_lists_of_packages_are_there_before_anybody_is_waited_for(servers: L
     servers.maintain("--limit", name)
     calls = servers.calls(name)
     assert calls[0 if name != "lab03" else 1] == FETCHES
-    assert calls.index(FETCHES) < first(calls, "shell")[0]
+    assert calls.index(FETCHES) < first(calls, "docker_image_work_info")[0]
 
 
 def test_a_mirror_that_does_not_answer_is_for_the_roles_to_judge(lab: Lab) -> None:
@@ -209,11 +207,15 @@ def test_the_machine_of_a_small_lab_is_all_at_once(servers: Lab) -> None:
 def test_who_pulls_when_a_push_ends_is_seen(servers: Lab) -> None:
     """A registry that is asked before the builder was quiet until then."""
     servers.groups = {"registry": ["lab01"]}
-    servers.answers("lab01", "shell", BUILDS, NO_BUILD)
+    servers.answers("lab01", "docker_image_work_info", BUILDS, NO_BUILD)
     servers.answers("lab01", "lab_registry_info", PULLED_FROM)
     assert report(servers.maintain()) == {"lab01": f"left as it is, {IS_PULLED_FROM}"}
     calls = servers.calls("lab01")
-    assert [call.split()[0] for call in calls[1:4]] == ["shell", "shell", "lab_registry_info"]
+    assert [call.split()[0] for call in calls[1:4]] == [
+        "docker_image_work_info",
+        "docker_image_work_info",
+        "lab_registry_info",
+    ]
     assert servers.log("lab01") == []
 
 
@@ -226,21 +228,21 @@ def test_the_registry_is_upgraded_directly_after_it_was_looked_at(servers: Lab) 
     )
     assert calls[upgraded - 1].startswith("lab_registry_info")
     engine = calls.index("role name=docker upgrade")
-    assert [call.split()[0] for call in calls[engine - 2 : engine]] == ["shell", "lab_registry_info"]
+    assert [call.split()[0] for call in calls[engine - 2 : engine]] == ["docker_image_work_info", "lab_registry_info"]
     assert engine > upgraded
 
 
 def test_who_begins_while_another_is_waited_for_is_seen(servers: Lab) -> None:
     """The builder is quiet, then the registry is waited for, and meanwhile a build begins."""
     servers.groups = {"registry": ["lab01"]}
-    servers.answers("lab01", "shell", NO_BUILD, BUILDS)
+    servers.answers("lab01", "docker_image_work_info", NO_BUILD, BUILDS)
     servers.answers("lab01", "lab_registry_info", PULLED_FROM, QUIET)
     assert report(servers.maintain()) == {"lab01": f"left as it is, {IS_BUILT}"}
     assert servers.log("lab01") == []
 
 
 def test_a_machine_that_pulls_is_left_as_it_is_whatever_it_is(servers: Lab) -> None:
-    servers.answers("lab03", "shell", BUILDS)
+    servers.answers("lab03", "docker_image_work_info", BUILDS)
     assert report(servers.maintain("--limit", "lab03")) == {"lab03": f"left as it is, {IS_BUILT}"}
     assert servers.log("lab03") == []
 
@@ -249,12 +251,12 @@ def test_a_machine_that_pulls_is_left_as_it_is_whatever_it_is(servers: Lab) -> N
     ("name", "look", "answers"),
     [
         ("lab01", "lab_registry_info", [LOST, QUIET]),
-        ("lab02", "shell", [LOST, NO_BUILD]),
+        ("lab02", "docker_image_work_info", [LOST, NO_BUILD]),
         ("lab03", "jupyter_info", [LOST, IDLE]),
         # The look before the restart.
         ("lab03", "jupyter_info", [IDLE, IDLE, LOST, IDLE]),
         # And the last one: what was closed is opened.
-        ("lab03", "shell", [NO_BUILD, NO_BUILD, NO_BUILD, LOST, NO_BUILD]),
+        ("lab03", "docker_image_work_info", [NO_BUILD, NO_BUILD, NO_BUILD, LOST, NO_BUILD]),
     ],
 )
 def test_a_look_that_is_lost_is_no_quiet_machine(
@@ -365,7 +367,7 @@ def test_what_begins_there_after_its_turn_as_a_server_is_not_cut_off(
     servers.groups = {"registry": ["lab01"], "workstations": ["lab01"]}
     (servers["lab01"] / "reboot-required").touch()
     servers.hosts["lab01"]["lab_registry_notes"] = ["Its disk is full."]
-    servers.answers("lab01", "shell", *[NO_BUILD] * looks_before, BUILDS)
+    servers.answers("lab01", "docker_image_work_info", *[NO_BUILD] * looks_before, BUILDS)
     said = report(servers.maintain(*RESTART))["lab01"]
     assert servers.log("lab01") == REGISTRY_CARED_FOR + done
     if done:
@@ -451,7 +453,7 @@ def test_a_registry_that_is_needed_and_a_builder_that_builds_are_left_as_they_ar
     servers: Lab, busy: dict[str, Any]
 ) -> None:
     servers.answers("lab01", "lab_registry_info", busy)
-    servers.answers("lab02", "shell", BUILDS)
+    servers.answers("lab02", "docker_image_work_info", BUILDS)
     became = report(servers.maintain())
     assert servers.log("lab01") == servers.log("lab02") == []
     assert became.pop("lab01").startswith("left as it is, somebody pulls from the registry or pushes to it")
@@ -459,68 +461,12 @@ def test_a_registry_that_is_needed_and_a_builder_that_builds_are_left_as_they_ar
 
 
 def test_a_builder_that_cannot_be_asked_has_failed(servers: Lab) -> None:
-    refused = {"rc": 127, "failed": True, "msg": "non-zero return code", "stdout": "", "stderr": "grep: not found"}
-    servers.answers("lab02", "shell", refused)
+    refused = {"failed": True, "msg": "The processes of this machine cannot be seen."}
+    servers.answers("lab02", "docker_image_work_info", refused)
     became = report(servers.maintain(ends=2))
     assert became["lab02"].startswith("failed, ")
-    assert became["lab02"].endswith("grep: not found")
+    assert became["lab02"].endswith("The processes of this machine cannot be seen.")
     assert became["lab03"] == "not begun"
-
-
-def commands_between_build_and_push() -> list[str]:
-    """Of the role itself, without the names of images."""
-    role = yaml.safe_load((ROOT / "roles/keras_image/vars/main/image.yml").read_text(encoding="utf-8"))
-    commands = [role["__keras_image_smoke_command"], role["__keras_image_sbom_command"]]
-    return [" ".join(re.findall(r"'([^']+)'", command)) for command in commands]
-
-
-def test_a_builder_is_at_an_image_in_more_ways_than_one(tmp_path: Path) -> None:
-    """The command itself, on the processes of another machine."""
-    at_it = [
-        "docker build --tag=keras:cpu .",
-        "sh -c flock%9;%exec%$@ build docker build layer",
-        "/usr/libexec/docker/cli-plugins/docker-buildx buildx build .",
-        "docker --config /etc/gpulab/registry/push push 192.0.2.1:5001/keras:cpu",
-        "timeout 1800 docker --config /etc/gpulab/registry/pull pull --quiet 192.0.2.1:5000/keras@sha256:0",
-        "docker save keras:cpu",
-        "docker load",
-        "docker import - gpulab/base:trixie",
-        "docker --debug --host unix:///run/docker.sock image load",
-        "docker buildx --builder default bake",
-        "docker compose -f lab.yml build",
-        "/usr/libexec/docker/cli-plugins/docker-compose compose pull",
-        *commands_between_build_and_push(),
-    ]
-    not_at_it = [
-        "",
-        "/usr/sbin/dockerd",
-        "/usr/bin/docker-registry serve /etc/docker/registry/push.yml",
-        "docker run --pull never keras:cpu",
-        "docker run --rm keras:cpu python3 train.py",
-        "docker exec web npm run build",
-        "docker --config /etc/gpulab/registry/pull run --name build keras:cpu load",
-        "docker compose -f lab.yml exec web make build",
-        "sh -c docker%build%.",
-        "make build",
-    ]
-    for number, line in enumerate(at_it + not_at_it, 1):
-        (tmp_path / str(number)).mkdir()
-        arguments = [word.replace("%", " ") + "\0" for word in line.split()]
-        (tmp_path / str(number) / "cmdline").write_text("".join(arguments))
-    drain = yaml.safe_load((ROOT / "playbooks/tasks/drain.yml").read_text(encoding="utf-8"))[1]["block"]
-    task = next(task for task in drain if "ansible.builtin.shell" in task)
-    pattern = shlex.quote(task["vars"]["maintenance_image_work"])
-    look = task["ansible.builtin.shell"]["cmd"].replace("{{ maintenance_image_work | quote }}", pattern)
-    found = subprocess.run(
-        ["sh", "-c", look.replace("/proc", str(tmp_path))],
-        env={**os.environ, **task["environment"]},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    seen = sorted(int(Path(path).parent.name) for path in found.stdout.splitlines())
-    assert seen == list(range(1, len(at_it) + 1))
-    assert found.stderr == ""
 
 
 class Sleepers:

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gpulab.workstation.plugins.modules import apt_source
+from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._apt_sources import keys
 
 URI = "https://download.docker.com/linux/debian"
-KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQINBFit2ioBEADhWpZ8\n-----END PGP PUBLIC KEY BLOCK-----"
+KEY = keys.ONE.strip()
 
 
 class Host:
@@ -56,6 +57,18 @@ def host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Host:
         (
             {"uri": URI, "suites": ["trixie"], "key": "<html>"},
             "not an armored OpenPGP public key: it begins with '<html>",
+        ),
+        (
+            {"uri": URI, "suites": ["trixie"], "key": KEY, "fingerprint": "0EBFCD88"},
+            "0EBFCD88 is no fingerprint",
+        ),
+        (
+            {"uri": URI, "suites": ["trixie"], "key": KEY, "fingerprint": keys.TWO_FINGERPRINT},
+            f"The key in `key` has the key {keys.ONE_FINGERPRINT}, and should have {keys.TWO_FINGERPRINT} only",
+        ),
+        (
+            {"uri": URI, "suites": ["trixie"], "key_url": "http://mirror.lab.example/gpg"},
+            "Whoever is between this host and http://mirror.lab.example/gpg can replace the signing key",
         ),
     ],
 )
@@ -134,6 +147,34 @@ def test_key_is_fetched_once_and_again_when_it_comes_from_elsewhere(host: Host, 
     assert not host.present(key_url=second.as_uri())["changed"]
     assert host.present(key_url=second.as_uri(), refresh_key=True)["changed"]
     assert host.keyring.read_text() == KEY + "\n"
+
+
+def test_fetched_key_is_compared(host: Host, tmp_path: Path) -> None:
+    """A refused one leaves the sources as they are, and one that is there is compared, too."""
+    older = host.parts / "docker.list"
+    older.write_text(f"deb {URI} trixie stable\n")
+    url = (tmp_path / "key.asc").as_uri()
+    (tmp_path / "key.asc").write_text(keys.ONE + keys.TWO)
+    given: dict[str, t.Any] = {"uri": URI, "suites": ["trixie"], "key_url": url}
+    refused = host.run(**given, fingerprint=keys.ONE_FINGERPRINT)
+    assert f"What {url} answers has the key {keys.TWO_FINGERPRINT}, and should" in refused["msg"]
+    assert not host.keyring.exists()
+    assert older.read_text() == f"deb {URI} trixie stable\n"
+
+    assert host.present(key_url=url)["changed"]
+    assert host.run(**given, fingerprint=keys.ONE_FINGERPRINT)["failed"]
+    assert host.keyring.read_text() == keys.ONE + keys.TWO
+    (tmp_path / "key.asc").write_text(keys.ONE)
+    assert host.run(check=True, **given, fingerprint=keys.ONE_FINGERPRINT)["changed"]
+    assert host.present(key_url=url, fingerprint=keys.ONE_FINGERPRINT)["changed"]
+    assert host.keyring.read_text() == keys.ONE
+    assert not host.present(key_url=url, fingerprint=keys.ONE_FINGERPRINT)["changed"]
+
+
+def test_answer_without_an_end_is_no_key(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "key.asc").write_text(keys.ONE * 2000)
+    result = host.run(uri=URI, suites=["trixie"], key_url=(tmp_path / "key.asc").as_uri())
+    assert "is no signing key: it has more than 1048576 bytes" in result["msg"]
 
 
 def test_key_that_cannot_be_fetched(host: Host, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import multiprocessing
 import os
 import stat
 import typing as t
@@ -16,6 +17,8 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.errors import DaemonConfigError
+from ansible_collections.gpulab.workstation.plugins.module_utils._daemon_config.files import alone
 from ansible_collections.gpulab.workstation.plugins.modules import docker_daemon_config
 
 Result = dict[str, t.Any]
@@ -104,6 +107,48 @@ def host(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     # Ansible collects warnings per process, and every run of these tests is in one.
     monkeypatch.setattr(AnsibleModule, "warn", lambda _module, warning: host.warnings.append(warning))
     return host
+
+
+# Several at once
+
+
+def test_merges_at_once_lose_nothing(host: Host) -> None:
+    """Each begins before the others have ended. Without the lock, some of them undo others, or fail."""
+    host.write('{"debug": true}')
+    barrier = multiprocessing.get_context("fork").Barrier(8)
+
+    def merge(number: int) -> None:
+        barrier.wait()
+        arguments = {"root": str(host.root), "settings": {"labels-of": {}, f"key{number}": number}, "validate": False}
+        with patch_module_args(arguments):
+            docker_daemon_config.main()
+
+    running = [multiprocessing.get_context("fork").Process(target=merge, args=(number,)) for number in range(8)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join(60)
+    assert [process.exitcode for process in running] == [0] * 8
+    assert host.config() == {"debug": True, "labels-of": {}, **{f"key{number}": number for number in range(8)}}
+    assert not list(host.root.rglob("*.lock"))
+
+
+def test_a_run_that_does_not_end_is_named(tmp_path: Path) -> None:
+    with alone(str(tmp_path)):
+        (lock,) = tmp_path.glob(".*.lock")
+        assert stat.S_IMODE(lock.stat().st_mode) == 0o600, "no other user can hold it"
+        with pytest.raises(DaemonConfigError, match="Another run changes"), alone(str(tmp_path), 0.1):
+            raise AssertionError("two are alone")
+    with alone(str(tmp_path), 0.1):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_lock_of_a_run_that_was_killed_is_free(tmp_path: Path) -> None:
+    (tmp_path / ".gpulab-daemon.json.lock").touch()
+    with alone(str(tmp_path), 0.1):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 # The file

@@ -22,7 +22,11 @@ pytestmark = pytest.mark.slow
     ("part", "given", "said"),
     [
         ("preflight", {"jupyter_share_gpus": "abc"}, "could not be looked at: argument 'share_gpus' is of type"),
-        ("backup", {"jupyter_backup": True, "jupyter_backup_keep": "abc"}, "'str' object has no attribute 'items'"),
+        (
+            "backup",
+            {"jupyter_backup": True, "jupyter_backup_keep": "abc"},
+            "its `backup_keep` is abc, and should be periods",
+        ),
     ],
 )
 def test_the_reason_is_given(tmp_path: Path, part: str, given: dict[str, Any], said: str) -> None:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.gpulab.workstation.plugins.module_utils._apt_sources import entries, source
+from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._apt_sources import keys
 
-ARMORED = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQINBFit2ioBEADhWpZ8\n-----END PGP PUBLIC KEY BLOCK-----\n"
+ARMORED = keys.ONE.encode()
 
 
 def make(**changes: object) -> source.Source:

@@ -5,19 +5,25 @@
 from __future__ import annotations
 
 import json
+import os
 import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import backup, layout
-from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.backup_setup import prepare_all
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import backup, backup_setup, layout
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.backup_setup import (
+    prepare_all,
+    value_problems,
+)
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.errors import OperatorError
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settings import Account
 from ansible_collections.gpulab.workstation.tests.unit.plugins.module_utils._jupyter.conftest import (
     Docker,
     Restic,
 )
 
 Instance = dict[str, t.Any]
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 
 
 def test_prepares_once(restic: Restic, instance: Instance, machine: Path) -> None:
@@ -122,6 +128,20 @@ def test_home_and_name_are_filled_in(restic: Restic, instance: Instance, machine
     ("change", "expected"),
     [
         ({"backup_keep": {"daily": "seven"}}, "`daily` of its `backup_keep` is seven, and should be"),
+        ({"backup_keep": {"daily": -1}}, "`daily` of its `backup_keep` is -1, and should be"),
+        ({"backup_keep": {"daily": True}}, "`daily` of its `backup_keep` is True, and should be"),
+        ({"backup_keep": "A=b"}, "its `backup_keep` is A=b, and should be periods with numbers"),
+        ({"backup_environment": "A=b"}, "its `backup_environment` should be names with their values"),
+        ({"backup_environment": {"A": ["x"]}}, "its `backup_environment` has for A what is not one line"),
+        ({"backup_environment": {"A": "x\0"}}, "its `backup_environment` has for A what is not one line"),
+        ({"backup_environment": {"A B": "x"}}, "its `backup_environment` has for A B what is not one line"),
+        ({"backup_exclude_larger_than": "big"}, "its `backup_exclude_larger_than` big is no size"),
+        ({"backup_random_delay": "2 fortnights"}, "its `backup_random_delay` 2 fortnights is no time"),
+        ({"backup_random_delay": ""}, "its `backup_random_delay`  is no time"),
+        ({"backup_schedule": "daily\nOnBootSec=1"}, "its `backup_schedule` has a line's end"),
+        ({"backup_exclude": ["a\0"]}, "its `backup_exclude` has a line's end"),
+        ({"backup_repository": "/srv/a\nb"}, "its `backup_repository` has a line's end"),
+        ({"backup_repository": '/srv/"a'}, "has a quote or a backslash, which units of systemd do not take"),
         ({"backup_keep": {"dayly": 1}}, "`backup_keep` has dayly; it knows last, hourly"),
         ({"backup_repository": "backups"}, "neither an absolute path nor one of restic's URLs"),
         ({"backup_repository": "/home/ada/n/backups", "workdir": "/home/ada/n"}, "lies in the work directory"),
@@ -131,6 +151,11 @@ def test_problems(change: Instance, expected: str, restic: Restic, instance: Ins
     with pytest.raises(OperatorError, match=expected):
         prepare_all([{**instance, **change}], check=False)
     assert restic.calls == []
+
+
+@pytest.mark.parametrize("span", ["2h", "1h 30min", "90", "0", "1.5 hours", " 2 d ", "1w2d"])
+def test_spans_that_systemd_knows(span: str, instance: Instance) -> None:
+    assert not list(value_problems({**instance, "backup_random_delay": span}))
 
 
 def test_schedule_that_systemd_refuses(restic: Restic, docker: Docker, instance: Instance) -> None:
@@ -157,3 +182,61 @@ def test_far_repository_has_a_cache_and_its_environment(restic: Restic, instance
     assert call["arguments"][:2] == ["--cache-dir", str(layout.STATE / "keras" / "backup" / "cache")]
     assert call["environment"]["AWS_ACCESS_KEY_ID"] == "lab"
     assert "s3:host" not in json.dumps(call["arguments"])
+
+
+@as_root
+def test_new_user_has_a_new_repository_and_a_new_password(
+    restic: Restic, instance: Instance, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever had the instance knows the old ones. Root keeps that password, for the snapshots of before."""
+    password = backup.password_file("keras")
+    prepare_all([instance], check=False)
+    before = password.read_text()
+    # As if the one who runs this were the next.
+    monkeypatch.setattr(backup_setup, "former_user", lambda path, _account: "ada" if path.read_text() == before else "")
+    for check in (True, False):
+        with pytest.raises(OperatorError) as caught:
+            prepare_all([instance], check)
+        assert "its password are still ada's, who would read every backup there" in str(caught.value)
+    assert password.read_text() == before
+
+    moved = {**instance, "backup_repository": str(machine / "another")}
+    result = prepare_all([moved], check=False)
+    assert result["new_passwords"] == [str(password)]
+    assert password.read_text() != before
+    kept = password.with_name("backup-password-ada")
+    assert (kept.read_text(), kept.stat().st_uid, kept.stat().st_mode & 0o777) == (before, 0, 0o400)
+    assert backup.state("keras").with_name("backup-ada").is_dir()
+    assert not prepare_all([moved], check=False)["changed"]
+
+    backup_setup.set_aside(backup.Backup.parse(json.loads(backup.config_file("keras").read_text())), "ada")
+    assert kept.read_text() == before, "one that is kept is never replaced"
+    assert password.with_name("backup-password-ada-1").exists()
+
+
+@as_root
+def test_former_user_is_the_one_whose_the_password_is(machine: Path) -> None:
+    grace = Account("grace", 1235, 1235, "/")
+    (machine / "password").touch()
+    assert backup_setup.former_user(machine / "none", grace) == ""
+    os.chown(machine / "password", 1235, -1)
+    assert backup_setup.former_user(machine / "password", grace) == ""
+    os.chown(machine / "password", 65534, -1)
+    assert backup_setup.former_user(machine / "password", grace) == "nobody"
+    os.chown(machine / "password", 0, -1)
+    assert backup_setup.former_user(machine / "password", grace) == ""
+
+
+def test_one_key_for_several_people_is_named() -> None:
+    accounts: list[Account | None] = [Account(name, 1, 1, "/") for name in ("ada", "grace", "ada")]
+    same = {"AWS_SECRET_ACCESS_KEY": "s3cret"}
+
+    def make(*environments: dict[str, str]) -> list[backup.Backup]:
+        return [backup.Backup("x", "/", "/", "daily", {}, [], "", environment) for environment in environments]
+
+    said = backup_setup.shared_credentials(make(same, same, {}), accounts)
+    assert said.startswith("ada, grace have the same `backup_environment`")
+    assert "s3cret" not in said
+    # One person's own two, and nobody's.
+    assert not backup_setup.shared_credentials(make(same, {"A": "b"}, same), accounts)
+    assert not backup_setup.shared_credentials(make({}, {}, {}), accounts)
