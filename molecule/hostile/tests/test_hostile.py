@@ -37,6 +37,8 @@ except urllib.error.HTTPError as refused:
 except urllib.error.URLError as failed:
     print(failed.reason)
 """
+SUPERVISOR = "/usr/local/libexec/gpulab/jupyter-supervisor"
+NAMES = ("ada", "grace", "open")
 AS_GRACE = "setpriv --reuid grace --regid grace --clear-groups"
 AS_ADA = "setpriv --reuid ada --regid ada --clear-groups"
 NEIGHBOR = "nsenter --net=/run/netns/neighbor"
@@ -107,11 +109,11 @@ def test_neighbor_reaches_what_is_published_and_nothing_else(host: Host, ada: No
     published = [("192.0.2.1", 8890)]
     assert reached(host, hidden + published, NEIGHBOR) == published
     # Without the rules, all of it: the engine alone keeps nobody out, and this play is one.
-    for notebook in (ada, opened):
-        host.check_output(f"nft delete table inet {notebook.container}")
+    for name in NAMES:
+        host.check_output(f"nft delete table inet jupyter-{name}")
     assert reached(host, hidden + published, NEIGHBOR) == hidden + published
-    for notebook in (ada, opened):
-        host.check_output(f"/usr/local/libexec/gpulab/jupyter-supervisor guard {notebook.container[8:]}")
+    for name in NAMES:
+        host.check_output(f"{SUPERVISOR} guard {name}")
     assert reached(host, hidden + published, NEIGHBOR) == published
 
 
@@ -195,7 +197,7 @@ def test_former_user_is_shut_out(host: Host, opened: Notebook) -> None:
     settings: dict[str, Any] = json.loads(host.file(path).content_string)
     settings.update(user="ada", home="/home/ada/open")
     host.check_output(f"printf %%s %s > {path}", json.dumps(settings))
-    host.check_output("/usr/local/libexec/gpulab/jupyter-supervisor restart open force")
+    host.check_output(f"{SUPERVISOR} restart open force")
     assert opened.request("/api/status", token=former)[0] == 403
     assert opened.request("/api/status")[0] == 200
     assert host.file(opened.token_path).user == "ada"

@@ -29,8 +29,10 @@ INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 # Whoever asks learns at once that it is closed, and does not wait for an answer.
 REFUSE = "reject with icmpx type admin-prohibited"
 NO_NFT = "this machine has no program nft; install the package nftables"
+HOOK = "type filter hook"
 # Where packets still have the addresses that their sender gave them, and are known to belong to a connection.
-BEFORE_NAT = "type filter hook prerouting priority -150; policy accept;"
+BEFORE_NAT = f"{HOOK} prerouting priority -150; policy accept;"
+DNS = ("udp dport 53 accept", "tcp dport 53 accept")
 
 
 class Guard(t.NamedTuple):
@@ -73,46 +75,57 @@ def own_addresses(address: str) -> list[str]:
 
 def inward(guard: Guard) -> t.Iterator[str]:
     """A route to the container's address, or a packet to 127.0.0.1, gets by Engine before 28."""
+    yield f'iifname "{guard.bridge}" goto outward'
     yield 'iifname != "lo" ip daddr 127.0.0.0/8 drop'
     for family, subnets in by_family(guard.subnets):
-        yield f'iifname != "{guard.bridge}" {family} daddr {subnets} ct state {{ new, invalid, untracked }} drop'
-    if guard.closed:
-        # In some clouds, the address that has the metadata is also the one that resolves names.
-        yield from (f'iifname "{guard.bridge}" {protocol} dport 53 accept' for protocol in ("udp", "tcp"))
+        yield f"{family} daddr {subnets} ct state {{ new, invalid, untracked }} drop"
+
+
+def outward(guard: Guard) -> t.Iterator[str]:
+    # In some clouds, the address that has the metadata is also the one that resolves names.
+    yield from DNS
     for family, closed in by_family(guard.closed):
-        yield f'iifname "{guard.bridge}" {family} daddr {closed} {REFUSE}'
+        yield f"{family} daddr {closed} {REFUSE}"
 
 
-def to_host(guard: Guard) -> t.Iterator[str]:
-    yield f'iifname "{guard.bridge}" ct state {{ established, related }} accept'
-    yield from (f'iifname "{guard.bridge}" {protocol} dport 53 accept' for protocol in ("udp", "tcp"))
-    # Neighbor discovery, too.
-    yield f'iifname "{guard.bridge}" meta l4proto {{ icmp, ipv6-icmp }} accept'
-    yield f'iifname "{guard.bridge}" {REFUSE}'
+def from_machine(guard: Guard) -> t.Iterator[str]:
+    """Docker's own proxy runs as root, and so do our looks at the server."""
+    yield f'oifname "{guard.bridge}" goto from_users'
+    # The answer to a connection's first packet. Without it, no browser sends its token to somebody else's server.
+    for condition in own_addresses(guard.address):
+        yield f"tcp sport {guard.port} {condition}tcp flags & (syn | ack) == syn | ack meta skuid != 0 drop"
 
 
 def from_users(guard: Guard) -> t.Iterator[str]:
-    """Docker's own proxy runs as root, and so do our looks at the server."""
-    # The answer to a connection's first packet. Without it, no browser sends its token to somebody else's server.
-    for condition in own_addresses(guard.address):
-        first_answer = f"tcp sport {guard.port} tcp flags & (syn | ack) == syn | ack"
-        yield f"{condition}{first_answer} meta skuid != 0 drop"
     # On their way to a published port, in engines that do without a proxy.
-    yield f'oifname "{guard.bridge}" ct status dnat accept'
+    yield "ct status dnat accept"
     let_in = ", ".join(str(uid) for uid in sorted({0, guard.owner}))
-    yield f'oifname "{guard.bridge}" ct state new meta skuid != {{ {let_in} }} {REFUSE}'
+    yield f"ct state new meta skuid != {{ {let_in} }} {REFUSE}"
+
+
+def to_services(_guard: Guard) -> t.Iterator[str]:
+    yield "ct state { established, related } accept"
+    yield from DNS
+    # Neighbor discovery, too.
+    yield "meta l4proto { icmp, ipv6-icmp } accept"
+    yield REFUSE
 
 
 def chains(guard: Guard) -> str:
-    parts = [
-        ("inward", BEFORE_NAT, inward(guard)),
-        ("from_users", "type filter hook output priority 0; policy accept;", from_users(guard)),
-    ]
+    """Each begins with the bridge: what is none of a notebook's traffic is to pass few rules of each."""
+    parts: dict[str, t.Iterable[str]] = {
+        "outward": outward(guard),
+        "from_users": from_users(guard),
+        "inward": [BEFORE_NAT, *inward(guard)],
+        "from_machine": [f"{HOOK} output priority 0; policy accept;", *from_machine(guard)],
+    }
     if not guard.host_services:
-        parts.append(("to_host", "type filter hook input priority 0; policy accept;", to_host(guard)))
+        parts["to_services"] = to_services(guard)
+        to_host = f'iifname "{guard.bridge}" goto to_services'
+        parts["to_host"] = [f"{HOOK} input priority 0; policy accept;", to_host]
     return "".join(
-        f"    chain {name} {{\n" + "".join(f"        {rule}\n" for rule in [hook, *found]) + "    }\n"
-        for name, hook, found in parts
+        f"    chain {name} {{\n" + "".join(f"        {rule}\n" for rule in found) + "    }\n"
+        for name, found in parts.items()
     )
 
 

@@ -46,10 +46,6 @@ BRIDGE = {
 }
 
 
-def lines(guard: Guard) -> list[str]:
-    return [line.strip() for line in rules(guard).splitlines()]
-
-
 def test_rules_of_a_notebook_on_loopback() -> None:
     assert rules(ADA) == (
         "table inet jupyter-ada\n"
@@ -57,21 +53,26 @@ def test_rules_of_a_notebook_on_loopback() -> None:
         "table inet jupyter-ada {\n"
         f"    chain {mark(ADA)} {{\n"
         "    }\n"
-        "    chain inward {\n"
-        "        type filter hook prerouting priority -150; policy accept;\n"
-        '        iifname != "lo" ip daddr 127.0.0.0/8 drop\n'
-        '        iifname != "br-0123456789ab" ip daddr { 198.18.3.0/24 } ct state { new, invalid, untracked } drop\n'
-        '        iifname "br-0123456789ab" udp dport 53 accept\n'
-        '        iifname "br-0123456789ab" tcp dport 53 accept\n'
-        '        iifname "br-0123456789ab" ip daddr { 169.254.169.254/32 } reject with icmpx type admin-prohibited\n'
+        "    chain outward {\n"
+        "        udp dport 53 accept\n"
+        "        tcp dport 53 accept\n"
+        "        ip daddr { 169.254.169.254/32 } reject with icmpx type admin-prohibited\n"
         "    }\n"
         "    chain from_users {\n"
+        "        ct status dnat accept\n"
+        "        ct state new meta skuid != { 0, 1000 } reject with icmpx type admin-prohibited\n"
+        "    }\n"
+        "    chain inward {\n"
+        "        type filter hook prerouting priority -150; policy accept;\n"
+        '        iifname "br-0123456789ab" goto outward\n'
+        '        iifname != "lo" ip daddr 127.0.0.0/8 drop\n'
+        "        ip daddr { 198.18.3.0/24 } ct state { new, invalid, untracked } drop\n"
+        "    }\n"
+        "    chain from_machine {\n"
         "        type filter hook output priority 0; policy accept;\n"
-        "        ip saddr { 127.0.0.0/8 } tcp sport 8888 tcp flags & (syn | ack) == syn | ack meta skuid != 0 drop\n"
-        "        ip6 saddr { ::1/128 } tcp sport 8888 tcp flags & (syn | ack) == syn | ack meta skuid != 0 drop\n"
-        '        oifname "br-0123456789ab" ct status dnat accept\n'
-        '        oifname "br-0123456789ab" ct state new meta skuid != { 0, 1000 } '
-        "reject with icmpx type admin-prohibited\n"
+        '        oifname "br-0123456789ab" goto from_users\n'
+        "        tcp sport 8888 ip saddr { 127.0.0.0/8 } tcp flags & (syn | ack) == syn | ack meta skuid != 0 drop\n"
+        "        tcp sport 8888 ip6 saddr { ::1/128 } tcp flags & (syn | ack) == syn | ack meta skuid != 0 drop\n"
         "    }\n"
         "}\n"
     )
@@ -80,10 +81,10 @@ def test_rules_of_a_notebook_on_loopback() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"address": "0.0.0.0"}, ["        tcp sport 8888 tcp flags"]),  # noqa: S104
-        ({"address": "::"}, ["        tcp sport 8888 tcp flags"]),
-        ({"address": "192.168.7.5", "port": 443}, ["ip saddr { 192.168.7.5/32 } tcp sport 443 tcp flags"]),
-        ({"address": "fd00::7"}, ["ip6 saddr { fd00::7/128 } tcp sport 8888"]),
+        ({"address": "0.0.0.0"}, ["tcp sport 8888 tcp flags"]),  # noqa: S104
+        ({"address": "::"}, ["tcp sport 8888 tcp flags"]),
+        ({"address": "192.168.7.5", "port": 443}, ["tcp sport 443 ip saddr { 192.168.7.5/32 } tcp flags"]),
+        ({"address": "fd00::7"}, ["tcp sport 8888 ip6 saddr { fd00::7/128 } tcp flags"]),
         (
             {"subnets": ("198.18.3.0/24", "fd00:1::/64")},
             ["ip6 daddr { fd00:1::/64 } ct"],
@@ -92,7 +93,7 @@ def test_rules_of_a_notebook_on_loopback() -> None:
             {"closed": ("10.1.0.0/16", "10.0.0.0/8", "fd00:ec2::254/128")},
             ["ip daddr { 10.0.0.0/8 } reject", "ip6 daddr { fd00:ec2::254/128 } reject"],
         ),
-        ({"host_services": False}, ["type filter hook input", 'iifname "br-0123456789ab" reject']),
+        ({"host_services": False}, ["type filter hook input", 'iifname "br-0123456789ab" goto to_services']),
     ],
 )
 def test_rules_of_others(change: dict[str, t.Any], expected: list[str]) -> None:
@@ -151,27 +152,43 @@ guards = st.builds(
 )
 
 
+def chain(guard: Guard, name: str) -> list[str]:
+    found = re.search(rf"    chain {name} {{\n(.*?)    }}\n", rules(guard), re.S)
+    return [rule.strip() for rule in found.group(1).splitlines()] if found else []
+
+
 @given(guards)
 def test_what_nothing_closes_is_open(guard: Guard) -> None:
-    """To other machines and their names, and from Docker's proxy: whatever else is asked for."""
-    assert "policy accept" in rules(guard)
+    """To other machines and their names, and from root: whatever else is asked for."""
+    assert rules(guard).count("policy accept") == (2 if guard.host_services else 3)
     assert "policy drop" not in rules(guard)
-    for rule in lines(guard):
-        if rule.startswith(f'iifname "{guard.bridge}"') and "accept" not in rule:
-            is_closed = any(str(ipaddress.ip_network(one)).split("/")[1] in rule for one in guard.closed)
-            assert is_closed or not guard.host_services, "nothing that a notebook sends is refused unasked"
+    for rule in chain(guard, "outward"):
+        assert "accept" in rule or re.fullmatch(r"ip6? daddr { .* } reject .*", rule), (
+            "only closed addresses are refused"
+        )
+    assert any("daddr" in rule for rule in chain(guard, "outward")) == bool(guard.closed)
+    assert bool(chain(guard, "to_services")) == (not guard.host_services)
+    for rule in rules(guard).splitlines():
         if "skuid" in rule:
             assert re.search(r"skuid != (0|{ 0[, ].*}) ", rule), "root's packets pass"
 
 
 @given(guards)
+def test_nothing_of_a_notebook_meets_the_rules_for_others(guard: Guard) -> None:
+    assert chain(guard, "inward")[1] == f'iifname "{guard.bridge}" goto outward'
+    assert chain(guard, "from_machine")[1] == f'oifname "{guard.bridge}" goto from_users'
+    for name in ("inward", "from_machine"):
+        assert not any(guard.bridge in rule for rule in chain(guard, name)[2:])
+
+
+@given(guards)
 def test_names_are_resolved_before_anything_is_refused(guard: Guard) -> None:
-    for name in ("inward", "to_host"):
-        chain = rules(guard).partition(f"chain {name} {{")[2].partition("}\n    chain")[0]
-        refusals = [found.start() for found in re.finditer(rf'iifname "{guard.bridge}".*reject', chain)]
+    for name in ("outward", "to_services"):
+        found = chain(guard, name)
+        refusals = [number for number, rule in enumerate(found) if "reject" in rule]
         if refusals:
-            assert 0 <= chain.index("udp dport 53 accept") < min(refusals)
-            assert 0 <= chain.index("tcp dport 53 accept") < min(refusals)
+            assert found.index("udp dport 53 accept") < min(refusals)
+            assert found.index("tcp dport 53 accept") < min(refusals)
 
 
 @given(guards)
@@ -216,7 +233,7 @@ def test_network_is_closed_before_the_container_is_there(
     supervisor.start(supervisor.wanted())
     (at_the_start,) = seen
     assert f"tcp sport {server.port} " in at_the_start
-    assert 'oifname "br-dddddddddddd" ct state new' in at_the_start
+    assert 'oifname "br-dddddddddddd" goto from_users' in at_the_start
     assert "169.254.169.254" in at_the_start
     # By what the container says then, the same.
     assert status("keras")["unguarded"] == ""
