@@ -74,7 +74,7 @@ def others(host: Host, ada: Notebook, opened: Notebook) -> None:
         f"ip -n neighbor address add {METADATA}/32 dev lan0;"
         "ip -n neighbor route add default via 192.0.2.1;"
         # A packet to 127.0.0.1 leaves a machine only where somebody wants it to.
-        "ip -n neighbor link set lo down; ip -n neighbor route add 127.0.0.1 via 192.0.2.1;"
+        "ip -n neighbor address flush dev lo; ip -n neighbor route add 127.0.0.1 via 192.0.2.1;"
         f"{NEIGHBOR} sh -c 'echo 1 > /proc/sys/net/ipv4/conf/lan0/route_localnet';"
         # As a machine may have it for other reasons. Docker sets DROP where it has switched forwarding on itself.
         "iptables -P FORWARD ACCEPT"
