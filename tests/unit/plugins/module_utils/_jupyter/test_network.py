@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gpulab.workstation authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which rules a notebook's network has, and when."""
+"""Which rules a notebook's network has, and when. That they hold is seen in molecule/hostile."""
 
 from __future__ import annotations
 
