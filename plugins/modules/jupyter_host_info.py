@@ -137,6 +137,11 @@ units:
   sample:
     {"active": ["keras"], "failed": [], "settled": ["keras"], "starting": [], "to_start": [], "to_stop": [],
      "unlisted": []}
+nft:
+  description: Where the program nft is, which closes the notebooks' networks. Empty where it is not.
+  returned: success
+  type: str
+  sample: /usr/sbin/nft
 backups:
   description: >-
     The instances that are backed up by themselves (C(timers)), and where restic is, which makes backups. Empty where it

@@ -148,6 +148,11 @@ instances:
         That other users who have a notebook on this machine can read its work directory, by the mode of that and of
         those above it, and what to do. Access lists are not looked at. Else empty.
       type: str
+    unguarded:
+      description: >-
+        That neighbors of the machine, or its other users, reach its network, and why; its token guards it still. Empty
+        where the rules for its network are in place, or where it does not run.
+      type: str
     backup:
       description: Its backups. Empty where C(jupyter_backup) is off.
       type: dict
@@ -208,6 +213,7 @@ instances:
       busy: [Untitled.ipynb runs a cell]
       pending: Instance keras runs with an older image, because Untitled.ipynb runs a cell.
       exposed: ""
+      unguarded: ""
       backup:
         repository: /var/backups/gpulab/jupyter/keras
         schedule: "*-*-* 02:00:00"

@@ -127,6 +127,7 @@ def _notebooks(number: int, chance: random.Random) -> Answer:
                 "advice": "",
                 "certificate": "",
                 "exposed": "",
+                "unguarded": "",
                 "version": "2.21.1",
                 "failed": "",
                 "busy": ["train.ipynb runs a cell"] if busy and place == 0 else [],

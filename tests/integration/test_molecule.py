@@ -18,6 +18,7 @@ SCENARIOS = sorted(path.parent.name for path in MOLECULE.glob("*/molecule.yml"))
 NEEDS_DEBIAN = {
     "docker_upstream": "its archive is repacked from Debian 13's engine",
     "gpu": "it has machines of Debian 12 and 13",
+    "hostile": "its machine has the engine of Debian 12",
     "lab": "its workstations are of Debian 12 and 13, and the base of its image is bootstrapped from the mirror",
     "nvidia_driver": "it installs NVIDIA's driver from Debian 13's non-free",
 }

@@ -10,6 +10,7 @@
     jupyter-supervisor restart NAME    restart it, unless somebody is at work in it; `restart NAME force` in any case
     jupyter-supervisor rollback NAME   go back to the image and settings before the present ones, in the same way
     jupyter-supervisor new-token NAME  restart it with a new token, in the same way
+    jupyter-supervisor guard NAME      put the rules of its network in place, also while somebody is at work in it
     jupyter-supervisor remove NAME     take away what was made for it, in the same way; the user's files stay
 
 A foreground `docker run` ends with the engine's connection, and its unit with it. So the container is started
@@ -23,7 +24,7 @@ import sys
 
 from .._untrusted.shape import text
 from .backup import back_up
-from .control import new_token, restart, roll_back
+from .control import guard, new_token, restart, roll_back
 from .errors import OperatorError
 from .journal import say
 from .removal import remove
@@ -41,6 +42,9 @@ def main(arguments: list[str]) -> int:
             return 0
         if command == "backup" and len(rest) == 1:
             back_up(rest[0])
+            return 0
+        if command == "guard" and len(rest) == 1:
+            guard(rest[0])
             return 0
         actions = {"restart": restart, "rollback": roll_back, "new-token": new_token, "remove": remove}
         if command in actions and rest and rest[1:] in ([], ["force"]):

@@ -10,14 +10,14 @@ import json
 import re
 
 from .._untrusted import child, files
-from . import layout
+from . import layout, network
 from .engine import Engine, unit_properties
 from .errors import OperatorError
 from .files import make_token, replace_file
 from .journal import say
 from .records import previous
 from .settings import SETTINGS, find_account, load_settings
-from .status import status
+from .status import is_switched_off, status
 
 # Of a tag that names one version, as the role keras_image makes them; another may come to stand for another image.
 VERSION = re.compile(r":[a-z0-9]+-[0-9a-f]{12}$")
@@ -47,6 +47,21 @@ def restart(name: str, force: bool) -> None:
     if not is_left_alone(name, force):
         systemctl("restart", f"jupyter-{name}.service")
         say(f"Instance {name} was restarted.")
+
+
+def guard(name: str) -> None:
+    """Has the rules of its network as they are configured, and nobody's work ended for it."""
+    settings, engine = load_settings(name), Engine()
+    if is_switched_off(settings):
+        # Its port is for anybody again.
+        network.take_down(settings.container)
+        say(f"Instance {name} is out of service, and without rules for its network.")
+        return
+    container = engine.inspect("container", settings.container)
+    if container is None or not container["State"]["Running"]:
+        say(f"Instance {name} does not run. Its next start makes the rules for its network.")
+        return
+    say(network.of_running(settings, container, engine, network.put_up) or f"The network of instance {name} is closed.")
 
 
 def new_token(name: str, force: bool) -> None:
@@ -79,7 +94,7 @@ def roll_back(name: str, force: bool) -> None:
         return
     # By a name that a later build does not move to another image.
     versions = sorted((tag for tag in image.get("RepoTags") or [] if VERSION.search(tag)), key=len)
-    wanted = before.settings._replace(image=versions[0] if versions else before.image)
+    wanted = before.settings.in_network_of(settings)._replace(image=versions[0] if versions else before.image)
     path = layout.CONFIG / name / "settings.json"
     present = files.read(path, SETTINGS)
     replace_file(path, json.dumps(wanted._asdict(), indent=4, sort_keys=True) + "\n", 0o600)

@@ -467,5 +467,6 @@ def preflight(
         "gpus": {instance.name: list(instance.gpus) for instance in wanted},
         "missing_directories": [str(directory) for directory in directories if not directory.is_dir()],
         "units": units,
+        "nft": shutil.which("nft") or "",
         "backups": {"timers": timers(), "restic": shutil.which("restic") or ""},
     }

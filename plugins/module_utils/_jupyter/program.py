@@ -34,6 +34,7 @@ PARTS = {
         "journal",
         "layout",
         "mounts",
+        "network",
         "records",
         "removal",
         "restic",

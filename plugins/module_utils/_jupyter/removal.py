@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 
-from . import layout
+from . import layout, network
 from .container import labels
 from .control import is_left_alone, systemctl
 from .engine import Engine
@@ -29,9 +29,10 @@ def remove(name: str, force: bool) -> None:
         if container["State"]["Running"]:
             raise OperatorError(f"Instance {name} runs: stop it first, with `systemctl stop {container_name}`.")
         engine.call("rm", container_name)
-    network = engine.inspect("network", container_name)
-    if network and (network.get("Labels") or {}).get(layout.LABEL_INSTANCE) == name:
+    own = engine.inspect("network", container_name)
+    if own and (own.get("Labels") or {}).get(layout.LABEL_INSTANCE) == name:
         engine.call("network", "rm", container_name)
+    network.take_down(container_name)
     # Named, because what else lies there is the user's: the home, and what keeps a backup readable.
     certificates = [f"{tls}_{file}.pem" for tls in ("files", "generated") for file in ("certificate", "private_key")]
     records = [f"{record}.json" for record in ("healthy", "previous", "failed", "proven")]

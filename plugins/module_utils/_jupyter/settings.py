@@ -60,10 +60,16 @@ class Settings(t.NamedTuple):
     cull_idle_minutes: int = 0
     gpus: tuple[str, ...] = ()
     gpu_method: str = "auto"
+    closed_addresses: tuple[str, ...] = ()
+    allow_host_services: bool = True
 
     @classmethod
     def parse(cls, raw: dict[str, t.Any]) -> Settings:
         return cls(**{key: converted(key, value) for key, value in raw.items()})
+
+    def in_network_of(self, present: Settings) -> Settings:
+        """An earlier version of it, with what its network lets through now."""
+        return self._replace(closed_addresses=present.closed_addresses, allow_host_services=present.allow_host_services)
 
     @property
     def container(self) -> str:
@@ -129,12 +135,20 @@ def as_whole(value: t.Any) -> int:
     return found
 
 
+def as_networks(value: t.Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise TypeError
+    return tuple(str(ipaddress.ip_network(str(one), strict=False)) for one in value)
+
+
 NUMBERS = ("port", "pids_limit", "start_timeout", "stop_timeout", "idle_minutes", "cull_idle_minutes")
 # What an instance's keys are made, and what that is. Values that came through an inventory may be text.
 KINDS: dict[str, tuple[t.Callable[[t.Any], t.Any], str]] = {
     "enabled": (as_bool, "true or false"),
     "cpus": (float, "a number"),
     "gpus": (gpus.parse, "auto, all, none or a list"),
+    "closed_addresses": (as_networks, "a list of IP addresses and networks, like [169.254.169.254, 10.0.0.0/8]"),
+    "allow_host_services": (as_bool, "true or false"),
     "environment": (
         lambda values: {str(key): str(value) for key, value in values.items()},
         "names with their values, like {KERAS_BACKEND: jax}",

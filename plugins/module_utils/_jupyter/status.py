@@ -13,7 +13,7 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 from .._untrusted.shape import cleaned, line
-from . import layout
+from . import layout, network
 from .certificate import public_url, renewal_problem, why_outdated
 from .container import endpoint, labels, published, settings_hash
 from .engine import Engine, unit_properties
@@ -54,6 +54,7 @@ def blank(name: str) -> dict[str, t.Any]:
         "failed": "",
         "proven": False,
         "pending": "",
+        "unguarded": "",
     }
 
 
@@ -81,6 +82,7 @@ def status(name: str, timeout: float | None = None) -> dict[str, t.Any]:
         result["failed"] = why_failed(wanted) if result["differs"] else ""
         result["certificate"] = renewal_problem(settings)
         result["proven"] = is_proven(settings, container["Id"])
+        result["unguarded"] = network.of_running(settings, container, engine, network.why_open)
         answer(settings, container, server, result)
     except OperatorError as error:
         result.update(unasked(str(error)))

@@ -17,7 +17,7 @@ import typing as t
 
 from .._untrusted import files
 from .._untrusted.shape import text
-from . import layout
+from . import layout, network
 from .certificate import prepare_certificate, read_certificate
 from .container import container_options, endpoint, labels, settings_hash, share_options
 from .engine import Engine, refuse_to_wake_engine
@@ -55,6 +55,8 @@ class Supervisor:
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.settings = settings
+        # Who reaches it follows from what is configured now, whatever version of it runs.
+        self.configured = settings
         self.engine = engine
         self.is_ready = False
 
@@ -70,6 +72,7 @@ class Supervisor:
         if container and container["State"]["Running"]:
             identity = str(container["Id"])
             say(f"Container {identity[:12]} runs already: taking it over.")
+            self.report(network.of_running(self.configured, container, self.engine, network.put_up))
             running = Version(self.settings, labels(container).get(layout.LABEL_IMAGE, ""))
             # Something to go back to is better than nothing where an older version of this program started it.
             is_known = running.is_in(container) or last_healthy(self.settings) is None
@@ -79,6 +82,11 @@ class Supervisor:
         self.is_ready = True
         notify("READY=1", f"STATUS=Container {identity[:12]} runs")
         return self.await_end(identity)
+
+    def report(self, problem: str) -> None:
+        """A notebook that is open to others has its token still. One that does not start is of no use to anybody."""
+        if problem:
+            say(problem)
 
     def wanted(self) -> Version:
         return Version(self.settings, self.engine.image_id(self.settings.image))
@@ -141,6 +149,7 @@ class Supervisor:
             certificate = ["--label", f"{layout.LABEL_CERTIFICATE}={fingerprint}"]
         if engine.inspect("network", settings.container) is None:
             engine.call("network", "create", "--label", f"{layout.LABEL_INSTANCE}={settings.name}", settings.container)
+        self.report(network.before_start(settings.in_network_of(self.configured), account.uid, engine))
         # By its name, which is what `docker ps` shows, where that still stands for it.
         image = settings.image if engine.image_id(settings.image) == version.image else version.image
         gpus = choose(settings.gpus, settings.gpu_method, engine)

@@ -341,8 +341,7 @@ def _notebooks(host: Host, seen: Answer) -> list[Reason]:
             reasons.append(
                 _reason("attention", f"Backup of notebook {notebook['name']}: {text(one['backup']['problem'])}")
             )
-        if one["exposed"]:
-            reasons.append(_reason("attention", text(one["exposed"])))
+        reasons += [_reason("attention", text(one[key])) for key in ("exposed", "unguarded") if one[key]]
         host["pending"] += [text(sentence) for sentence in (one["pending"], one["certificate"]) if sentence]
     return reasons
 

@@ -128,6 +128,12 @@ CASES: dict[str, tuple[t.Any, t.Any, str, str]] = {
         "attention",
         "Close it.",
     ),
+    "a network that neighbours reach": (
+        well(notebooks=notebook(unguarded="Install nftables.")),
+        None,
+        "attention",
+        "Install nftables.",
+    ),
     "a notebook that hangs": (
         well(notebooks=notebook(health="no answer", advice="Restart it.")),
         None,

@@ -27,6 +27,22 @@ from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.settin
 PROGRAMS = Path(__file__).parents[3] / "programs"
 # They need nothing but Python itself, and start in half the time without looking for more.
 SHEBANG = f"#!{sys.executable} -IS\n"
+# Keeps the rules that it was given last in `rules`. With `refusal`, it refuses them.
+NFT = """#!/bin/sh
+here=${0%/*}
+case "$1" in
+    list) exec grep -q "chain $5 {" "$here/rules" ;;
+esac
+if [ -e "$here/refusal" ]; then
+    cat "$here/refusal" >&2
+    exit 1
+fi
+case "$1" in
+    --check) ;;
+    *chain*) printf %s "$1" > "$here/rules" ;;
+    *) rm -f "$here/rules" ;;
+esac
+"""
 TOKEN = "a" * 48
 MakeSettings = t.Callable[..., Settings]
 
@@ -90,6 +106,12 @@ class Docker:
         self.unit = directory / "unit"
 
     @property
+    def rules(self) -> str:
+        """Of the network, as nft has got them; empty where there are none."""
+        path = self.directory / "rules"
+        return path.read_text() if path.exists() else ""
+
+    @property
     def calls(self) -> list[list[str]]:
         path = self.directory / "calls"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
@@ -143,8 +165,11 @@ def docker(machine: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Docker]
     command.write_text(SHEBANG + (PROGRAMS / "docker.py").read_text())
     systemctl = directory / "systemctl"
     systemctl.write_text('#!/bin/sh\necho LoadState=loaded\necho UnitFileState=enabled\ncat "${0%/*}/unit"\n')
+    nft = directory / "nft"
+    nft.write_text(NFT)
     command.chmod(0o755)
     systemctl.chmod(0o755)
+    nft.chmod(0o755)
     (directory / "unit").write_text("ActiveState=active\n")
     monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
     engine = Docker(directory)

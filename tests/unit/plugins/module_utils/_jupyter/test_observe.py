@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter import layout
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.container import settings_hash
+from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.control import guard
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.engine import Engine
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.errors import EngineError
 from ansible_collections.gpulab.workstation.plugins.module_utils._jupyter.preflight import (
@@ -89,6 +90,7 @@ def settings(docker: Docker, server: Server, make_settings: MakeSettings) -> Set
 
 
 def test_status_of_a_healthy_instance(settings: Settings) -> None:
+    guard("keras")
     assert status("keras") == {
         "name": "keras",
         "user": settings.user,
@@ -108,6 +110,7 @@ def test_status_of_a_healthy_instance(settings: Settings) -> None:
         "failed": "",
         "proven": False,
         "pending": "",
+        "unguarded": "",
     }
 
 

@@ -146,7 +146,9 @@ def test_takes_a_running_container_over(
     docker.put_container(make_settings(port=server.port), labels={layout.LABEL_SETTINGS: "older"})
     unit = start()
     unit.await_line("READY=1")
-    assert not docker.commands("run", "stop", "rm", "network")
+    assert not docker.commands("run", "stop", "rm")
+    assert docker.commands("network") == [["network", "inspect", "jupyter-keras"]]
+    assert "chain from_users" in docker.rules
 
 
 def test_does_not_judge_a_container_again_that_has_answered(
