@@ -25,7 +25,7 @@ NEEDS_DEBIAN = {
 # They load the Keras image that the first demo has built; the others have none, or one of 20 MB.
 NEEDS_IMAGE = {"default", "jupyter_lifecycle", "keras_image", "lab"}
 # The longest begin first.
-MINUTES = {"lab": 32, "jupyter_lifecycle": 28, "gpu": 27}
+MINUTES = {"lab": 45, "jupyter_lifecycle": 35, "gpu": 32}
 IS_DEBIAN = platform.freedesktop_os_release()["ID"] == "debian"
 
 
