@@ -153,14 +153,17 @@ class Lanes:
         self._busy: list[Lane] = []
         self._waiting = list(self.tests)
         self._stopped = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"lane-{number}", daemon=True) for number in range(width)
-        ]
-        self._clock = threading.Thread(target=self._watch, name="lanes-clock", daemon=True)
+        self._width = width
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        for thread in [*self._threads, self._clock]:
+        # Made here, because Python counts those that were made before a fork as ended: nobody would keep the limits.
+        self._threads = [
+            threading.Thread(target=self._work, name=f"lane-{number}", daemon=True) for number in range(self._width)
+        ]
+        for thread in self._threads:
             thread.start()
+        threading.Thread(target=self._watch, name="lanes-clock", daemon=True).start()
 
     def stop(self, reason: str) -> None:
         """End what runs, begin nothing more, and wait until every thread has ended."""

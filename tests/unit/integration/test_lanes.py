@@ -158,3 +158,13 @@ def test_a_process_of_its_own_stops_what_runs(session: Session) -> None:
     remote.stop("enough")
     assert "enough" in str(hangs.ended.exception(timeout=5))
     assert str(waits.ended.exception(timeout=5)) == "Not run: enough"
+
+
+def test_a_process_of_its_own_keeps_the_limits(session: Session) -> None:
+    hangs = session.add("hangs", lambda run: run("work", ["sleep", "300"]), minutes=0.02)
+    waits = session.add("waits", lambda run: run("work", ["sh", "-c", "echo '==> wait'; sleep 300"]))
+    remote = Remote(Lanes(session.tests, 2, time.time() + 6, session.said.append))
+    assert "did not end within 0.02 minutes" in str(hangs.ended.exception(timeout=30))
+    assert "The time for the whole run is over." in str(waits.ended.exception(timeout=30))
+    remote.stop("the session has ended")
+    assert remote.expired == "The time for the whole run is over. At that moment: waits (work: wait)."
