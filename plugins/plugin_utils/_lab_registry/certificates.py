@@ -9,8 +9,16 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 from dataclasses import dataclass
+from datetime import timezone
 
-from cryptography import x509
+from ansible.errors import AnsibleFilterError
+
+try:
+    from cryptography import x509
+except ImportError:
+    HAS_CRYPTOGRAPHY = False
+else:
+    HAS_CRYPTOGRAPHY = True
 
 
 @dataclass(frozen=True)
@@ -28,10 +36,16 @@ class Certificate:
 
 def read(text: str) -> Certificate | None:
     """The first certificate of a PEM file; None where there is none that can be read."""
+    if not HAS_CRYPTOGRAPHY:
+        raise AnsibleFilterError(
+            "The lab registry's certificates cannot be read: the Python that runs Ansible on the controller has no "
+            "package cryptography, which community.crypto needs, too. Install it there, or use what `make venv` makes."
+        )
     try:
         found = x509.load_pem_x509_certificate(text.encode())
         extensions = found.extensions
-        end = found.not_valid_after_utc
+        # Before cryptography 42, only the other one is there, without its time zone.
+        end = getattr(found, "not_valid_after_utc", None) or found.not_valid_after.replace(tzinfo=timezone.utc)
     except ValueError:
         return None
     return Certificate(

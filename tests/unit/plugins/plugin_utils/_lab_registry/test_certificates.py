@@ -10,6 +10,7 @@ import datetime
 import ipaddress
 
 import pytest
+from ansible.errors import AnsibleFilterError
 from ansible_collections.gpulab.workstation.plugins.plugin_utils._lab_registry import certificates
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -71,3 +72,9 @@ def test_a_file_that_is_none(text: str) -> None:
 )
 def test_names(given: str, name: str) -> None:
     assert certificates.name(given) == name
+
+
+def test_controller_without_cryptography_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificates, "HAS_CRYPTOGRAPHY", False)
+    with pytest.raises(AnsibleFilterError, match="has no package cryptography"):
+        certificates.read("")
