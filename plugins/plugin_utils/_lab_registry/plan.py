@@ -290,7 +290,7 @@ def _authority(wanted: Wanted, seen: Seen) -> Authority:
         or "server.key" in missing
         or certificate.not_after < _renewal(wanted)
         or certificate.names != frozenset(names)
-        or certificate.authority_key != authority.subject_key
+        or not _is_signed(certificate, authority)
     )
     served = seen.look.served
     return Authority(
